@@ -1,0 +1,61 @@
+# The developer's commands; CI runs the same ones. Every target but `lock` sets up its own .venv first.
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+ARGS   ?=
+# Two processes, each file's tests in one of them, so that the fixtures of a file are built once.
+PYTEST ?= -n 2 --dist loadfile
+
+# The first of these that is one of the Pythons the pins are for; PYTHON=... names another.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null \
+	&& echo $$python && break; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help install up demo test lint format bench wheel lock clean
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Set up .venv with every pinned dependency and the command changeover
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 found: install one, or name it with PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+up: $(STAMP) ## Start broker, Redis, ingest, worker and agents with a live view; Ctrl-C stops all of it
+	$(BIN)/changeover up $(ARGS)
+
+demo: $(STAMP) ## The same on a simulated market with a power spike: signals within a minute, no network needed
+	$(BIN)/changeover demo $(ARGS)
+
+test: lint ## Lint, types, import contracts, tests, doctests, every example in the docs
+	$(BIN)/python -m pytest $(PYTEST) $(ARGS)
+
+lint: $(STAMP) ## Lint, format, types and import contracts only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## Format the code and mend what lint can mend by itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMP) ## Measure the engine, the replay, the sink and the way from raw to Redis
+	$(BIN)/python -m bench $(ARGS)
+
+wheel: $(STAMP) ## Build the wheel into dist/
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+lock: ## Pin every dependency with its hashes again (needs uv)
+	uv pip compile pyproject.toml --extra embedded --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		--quiet --upgrade --output-file requirements.lock
+
+clean: ## Remove .venv, caches and what runs have written
+	rm -rf $(VENV) build dist var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .numba_cache

@@ -1,0 +1,125 @@
+"""What a site's loads should do now, given a view: locks first, then the choice under the cap. Compiled.
+
+Also asked again with another view when a signal is explained, so it reads no market and changes no load.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models import choice, policies
+from models.jit import jit
+from models.layout import HOLD, POOL, RUN
+from models.margins import draw_mw, hashprice_of, margin_usd_per_mwh
+from models.state import State
+
+# Why a load is where it is; rows of `State.modes`.
+ECONOMIC, WAITING, CONTRACT, FAILURE, DWELL, CAP = 0, 1, 2, 3, 4, 5
+WANTED, RULE, BEFORE = 0, 1, 2
+
+# Sums of MW are not exact: a cap counts as kept within a part in a billion.
+CAP_SLACK = 1e-9
+
+
+@jit
+def is_dwelling(load: np.void, log_time_us: int) -> bool:
+    """Whether a load's shortest stay in its mode has not passed."""
+    stay_us = load["min_on_us"] if load["mode"] == 1 else load["min_off_us"]
+    return log_time_us - load["since_us"] < stay_us
+
+
+@jit
+def lock(load: np.void, log_time_us: int, served: int) -> int:
+    """Which rule fixes a load's mode, ECONOMIC where none does. ``served``: take every dwell as served."""
+    if load["usable"] == 0:
+        return WAITING if load["awaiting"] == 1 else FAILURE
+    if load["dispatched"] == 0:
+        return CONTRACT
+    if served == 0 and is_dwelling(load, log_time_us):
+        return DWELL
+    return ECONOMIC
+
+
+@jit
+def fixed_mode(load: np.void, rule: int) -> int:
+    """Mode of a load that a rule fixes. A leased load is not switched off by a missing price."""
+    if rule != FAILURE or load["failure"] == HOLD or load["dispatched"] == 0:
+        return load["mode"]
+    return 1 if load["failure"] == RUN else 0
+
+
+@jit
+def lock_all(state: State, number: int, view: np.ndarray, first: int, served: int) -> float:
+    """Set wanted modes and rules of the loads that are fixed. Returns the MW they draw."""
+    site = state.sites[number]
+    log_time_us = state.clocks[0]["log_time_us"]
+    fixed_mw = 0.0
+    for item in range(site["first_load"], site["first_load"] + site["loads"]):
+        load = state.loads[item]
+        rule = lock(load, log_time_us, served)
+        state.modes[RULE, item] = rule
+        if rule != ECONOMIC:
+            mode = fixed_mode(load, rule)
+            state.modes[WANTED, item] = mode
+            if mode == 1:
+                fixed_mw += draw_mw(load, view, first)
+    return fixed_mw
+
+
+@jit
+def decide(state: State, number: int, view: np.ndarray, first: int, served: int) -> float:
+    """Write the wanted mode and the rule of each load of a site into ``state.modes``.
+
+    ``view[first:]`` is the site's view. Where what is locked exceeds the cap, dwells give way (rule CAP): the cap is a
+    limit of the meter. Returns how far the choice may lie below the best [USD/h].
+    """
+    site = state.sites[number]
+    room_mw = site["mw_cap"] + CAP_SLACK * site["mw_cap"] - lock_all(state, number, view, first, served)
+    forced = 0
+    if room_mw < 0.0 and served == 0:
+        forced = 1
+        room_mw = site["mw_cap"] + CAP_SLACK * site["mw_cap"] - lock_all(state, number, view, first, 1)
+    usd_per_ph_day = hashprice_of(view, first)
+    log_time_us = state.clocks[0]["log_time_us"]
+    count = 0
+    for item in range(site["first_load"], site["first_load"] + site["loads"]):
+        if state.modes[RULE, item] != ECONOMIC:
+            continue
+        load = state.loads[item]
+        state.modes[WANTED, item] = 0
+        if forced == 1 and is_dwelling(load, log_time_us):
+            state.modes[RULE, item] = CAP
+            if load["mode"] == 0:
+                continue  # the cap sheds, it never starts a load before its time
+        margin = margin_usd_per_mwh(load, view, first, usd_per_ph_day)
+        worth = policies.worth(
+            int(state.policy[0]),
+            margin,
+            load["mode"],
+            load["stop_usd_per_mw"],
+            load["start_usd_per_mw"],
+            state.policy[1],
+            state.policy[2],
+        )
+        if worth > 0.0 or (worth == 0.0 and load["mode"] == 1):
+            mw = draw_mw(load, view, first)
+            state.work[choice.WORTH, count] = worth * mw
+            state.work[choice.MW, count] = mw
+            state.order[choice.IDENTITY, count] = item
+            count += 1
+    gap = choice.choose(state.work, state.order, count, room_mw)
+    for place in range(count):
+        state.modes[WANTED, state.order[choice.IDENTITY, place]] = state.order[choice.BEST, place]
+    return gap
+
+
+@jit
+def is_coupled(state: State, number: int, view: np.ndarray, first: int) -> bool:
+    """Whether a site's loads compete: together they could draw more than its cap."""
+    site = state.sites[number]
+    total_mw = 0.0
+    for item in range(site["first_load"], site["first_load"] + site["loads"]):
+        load = state.loads[item]
+        if load["kind"] == POOL or load["dispatched"] == 1 or load["mode"] == 1:
+            total_mw += draw_mw(load, view, first)
+    return total_mw > site["mw_cap"] + CAP_SLACK * site["mw_cap"]

@@ -1,0 +1,288 @@
+"""From the kernel's events to the content of signals: numbers get their names, and a line in plain words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models import policies
+from models.decide import CAP, FAILURE, WAITING, fixed_mode, is_coupled, lock
+from models.explain import GROUP_COUNT, flip_values, gain_usd_per_hour, keep_view, shares
+from models.layout import (
+    AWAITED,
+    GROUP_UNITS,
+    GROUPS,
+    NETWORK_GROUP,
+    REWARD,
+    UNUSABLE,
+    VIEW_BTC,
+    VIEW_FIXED,
+    Floats,
+    Layout,
+)
+from models.records import DecidingConfig, config_hash
+from models.rows import CLOCK, Catalogue
+from models.signals import EpochEntry, Flip, Input, Quality, Relative, Signal, Switch, Why
+from models.state import State
+from models.valuation import FIGURES, marginal_return, relative, relative_content, relative_of_miner
+
+RULES = {0: "policy", FAILURE: "failure direction", CAP: "site cap"}
+CLASSES = {0: "economic", FAILURE: "safety", CAP: "mandatory"}
+
+
+@dataclass(slots=True)
+class Cause:
+    """The row an event arose from, and what was computed once for all events of that row."""
+
+    position: int
+    event_us: int
+    receipt_us: int
+    series: int  # -1 for a tick
+    miner_relative: Relative | None = None
+
+
+def cause_of(row: np.void) -> Cause:
+    """The cause behind a row of the log."""
+    series = -1 if row["kind"] == CLOCK else int(row["series"])
+    return Cause(int(row["position"]), int(row["event_us"]), int(row["receipt_us"]), series)
+
+
+class Describer:
+    """Writes the content of one miner's signals. Holds names and scratch space, no state of the market."""
+
+    def __init__(self, miner: str, layout: Layout, names: Catalogue, config: DecidingConfig) -> None:
+        self.miner, self.layout, self.names, self.config = miner, layout, names, config
+        self.config_hash = config_hash(config)
+        widest = int(layout.sites["inputs"].max()) if len(layout.sites) else 1
+        self.trial, self.flip_found, self.flip_value = np.zeros(widest), np.zeros(widest, np.int64), np.zeros(widest)
+        self.phi, self.figures, self.total = np.zeros(GROUP_COUNT + 1), np.zeros(FIGURES), np.zeros(FIGURES)
+
+    def switch(self, state: State, event: np.void, cause: Cause) -> Signal:
+        """Content of a switch; the load's next signal will be explained from this one."""
+        number, item, rule = int(event["site"]), int(event["item"]), int(event["rule"])
+        site, load, document = state.sites[number], state.loads[item], self.layout.documents[item]
+        first = int(site["first_input"])
+        log_time_us = int(state.clocks[0]["log_time_us"])
+        coupled = bool(is_coupled(state, number, state.views, first))
+        why = self._why(state, number, item, coupled)
+        gain = float(gain_usd_per_hour(state, number, item, coupled, state.views, first))
+        words = (document.running if event["before"] else "off", document.running if event["after"] else "off")
+        valid_until_us = self._valid_until_us(state, item, cause)
+        flips = self._flips(state, number, item, coupled, rule)
+        mw = float(load["draw_mw"] or load["mw"])
+        cost = load["start_usd_per_mw"] if event["after"] else load["stop_usd_per_mw"]
+        margin = float(load["margin"]) if load["usable"] else None
+        stop, start = policies.bounds(
+            int(state.policy[0]),
+            load["stop_usd_per_mw"],
+            load["start_usd_per_mw"],
+            state.policy[1],
+            state.policy[2],
+        )
+        place = self.layout.load_keys[item]
+        content: Switch = {
+            "kind": "switch",
+            "miner": self.miner,
+            "site": place[0],
+            "load": place[1],
+            "decision": f"{place[0]}#{int(site['decisions'])}",
+            "class": CLASSES[rule],
+            "rule": RULES[rule],
+            "from": words[0],
+            "to": words[1],
+            "mw": mw,
+            "event_time_us": cause.event_us,
+            "receipt_time_us": cause.receipt_us,
+            "log_time_us": log_time_us,
+            "valid_until_us": valid_until_us,
+            "act_by_us": min(log_time_us + int(load["act_within_us"]), max(valid_until_us, log_time_us)),
+            "margins": {
+                "hash": margin if document.running == "hash" else None,
+                "ai": margin if document.running == "ai" else None,
+                "off": 0.0,
+            },
+            "relative_return": {
+                "site": self._site_relative(state, number),
+                "miner": self._miner_relative(state, cause),
+                "marginal_usd_per_mwh": self._marginal(state, number),
+            },
+            "band": {"stop_below_usd_per_mwh": float(stop), "start_above_usd_per_mwh": float(start)},
+            "switch_cost_usd": float(cost * mw),
+            "expected_gain_usd_per_hour": gain,
+            "why": why,
+            "flip": flips,
+            "inputs": self._inputs(state, number, item, coupled),
+            "policy": self.config.policy,
+            "config_hash": self.config_hash,
+            "text": switch_text(words, mw, margin, why, rule),
+        }
+        keep_view(state, number, item)
+        return Signal(cause.position, content)
+
+    def quality(self, state: State, event: np.void, cause: Cause) -> Signal:
+        """Content of a quality entry: a series of a site became unusable, or usable again."""
+        number, place = int(event["site"]), int(event["item"])
+        site, source = state.sites[number], state.inputs[place]
+        series = self.names.series_names[int(source["series"])]
+        known = bool(state.series[source["series"]]["known"])
+        after = ("stale" if known else "missing") if event["after"] == UNUSABLE else "ok"
+        was = "awaited" if event["before"] == AWAITED else ("unusable" if event["before"] == UNUSABLE else "ok")
+        direction = {}
+        for item in range(int(site["first_load"]), int(site["first_load"] + site["loads"])):
+            load, document = state.loads[item], self.layout.documents[item]
+            if place - int(site["first_input"]) in self._places(load):
+                rule = lock(load, int(state.clocks[0]["log_time_us"]), 0)
+                mode = int(fixed_mode(load, rule)) if rule in (WAITING, FAILURE) else int(load["mode"])
+                word = document.running if mode else "off"
+                direction[document.key] = word if rule == 0 or after == "ok" else f"{document.failure}: {word}"
+        content: Quality = {
+            "kind": "quality",
+            "miner": self.miner,
+            "site": self.layout.site_keys[number],
+            "load": "",
+            "series": series,
+            "state": after,
+            "was": was,
+            "direction": direction,
+            "event_time_us": cause.event_us,
+            "receipt_time_us": cause.receipt_us,
+            "log_time_us": int(state.clocks[0]["log_time_us"]),
+            "text": quality_text(series, after, direction),
+        }
+        return Signal(cause.position, content)
+
+    def epoch(self, position: int, time_us: int, receipt_us: int, reason: str) -> Signal:
+        """Content of the entry that opens an epoch."""
+        content: EpochEntry = {
+            "kind": "epoch",
+            "miner": self.miner,
+            "site": "",
+            "load": "",
+            "reason": reason,
+            "policy": self.config.policy,
+            "config_hash": self.config_hash,
+            "event_time_us": time_us,
+            "receipt_time_us": receipt_us,
+            "log_time_us": time_us,
+            "text": f"{reason}: policy {self.config.policy}, configuration {self.config_hash}",
+        }
+        return Signal(position, content)
+
+    def _why(self, state: State, number: int, item: int, coupled: bool) -> Why:
+        total = float(shares(state, number, item, coupled, self.trial, self.phi))
+        groups = {name: float(self.phi[group]) for group, name in enumerate(GROUPS) if self.phi[group] != 0.0}
+        if self.phi[GROUP_COUNT] != 0.0:
+            groups["state"] = float(self.phi[GROUP_COUNT])
+        return {"unit": "USD/h", "scope": "site" if coupled else "load", "total": total, "groups": groups}
+
+    def _flips(self, state: State, number: int, item: int, coupled: bool, rule: int) -> list[Flip]:
+        site = state.sites[number]
+        first, used = int(site["first_input"]), self._places(state.loads[item])
+        economic = rule == 0
+        if economic:
+            flip_values(state, number, item, self.trial, self.flip_found, self.flip_value)
+        flips: list[Flip] = []
+        for place in range(int(site["inputs"])):
+            source = state.inputs[first + place]
+            if source["component"] == REWARD or not source["needed"] or not (coupled or place in used):
+                continue
+            found = economic and bool(self.flip_found[place])
+            reason = None if found else ("no value of it alone" if economic else f"decided by {RULES[rule]}")
+            flips.append(
+                {
+                    "series": self.names.series_names[int(source["series"])],
+                    "unit": GROUP_UNITS[int(source["group"])],
+                    "now": float(state.views[first + place]),
+                    "value": float(self.flip_value[place]) if found else None,
+                    "reason": reason,
+                }
+            )
+        return flips
+
+    def _inputs(self, state: State, number: int, item: int, coupled: bool) -> list[Input]:
+        site = state.sites[number]
+        first, used = int(site["first_input"]), self._places(state.loads[item])
+        inputs: list[Input] = []
+        for place in range(int(site["inputs"])):
+            source = state.inputs[first + place]
+            if not source["needed"] or not (coupled or place in used):
+                continue
+            series = state.series[source["series"]]
+            unit = "BTC/block" if source["component"] == REWARD else GROUP_UNITS[int(source["group"])]
+            inputs.append(
+                {
+                    "series": self.names.series_names[int(source["series"])],
+                    "value": float(state.views[first + place]),
+                    "unit": unit,
+                    "age_s": (int(state.clocks[0]["log_time_us"]) - int(series["receipt_us"])) / 1e6,
+                    "state": "ok" if series["fresh"] else ("stale" if series["known"] else "missing"),
+                    "source": self.names.source_names[int(series["source"])] if series["known"] else "",
+                    "event_time_us": int(series["event_us"]),
+                    "revision": int(series["revision"]),
+                }
+            )
+        return inputs
+
+    def _places(self, load: np.void) -> set[int]:
+        """Places of a view that a load reads; only ever asked whether a place is among them."""
+        places = {int(load[name]) for name in ("view_power", "view_rate", "view_utilisation") if load[name] >= 0}
+        return places | set(range(VIEW_BTC, VIEW_FIXED)) if load["view_btc"] >= 0 else places
+
+    def _valid_until_us(self, state: State, item: int, cause: Cause) -> int:
+        """Next due time of the driving print plus its limit; at a tick, of the load's power price or rate."""
+        number = cause.series
+        if number < 0:
+            load = state.loads[item]
+            for name in ("view_power", "view_rate", "view_btc"):
+                if load[name] >= 0:
+                    first = int(state.sites[load["site"]]["first_input"])
+                    number = int(state.inputs[first + load[name]]["series"])
+                    break
+        if number < 0 or not state.series[number]["known"]:
+            return int(state.clocks[0]["log_time_us"])
+        series = state.series[number]
+        return int(series["due_us"]) + int(series["limit_us"])
+
+    def _site_relative(self, state: State, number: int) -> Relative:
+        relative(state, number, self.figures)
+        return relative_content(self.figures)
+
+    def _miner_relative(self, state: State, cause: Cause) -> Relative:
+        if cause.miner_relative is None:
+            relative_of_miner(state, self.figures, self.total)
+            cause.miner_relative = relative_content(self.total)
+        return cause.miner_relative
+
+    def _marginal(self, state: State, number: int) -> float | None:
+        has, value = marginal_return(state, number)
+        return float(value) if has else None
+
+
+def switch_text(words: tuple[str, str], mw: float, margin: float | None, why: Why, rule: int) -> str:
+    """One line a person can act on.
+
+    >>> why: Why = {"unit": "USD/h", "scope": "load", "total": 9.0, "groups": {"power_price": 12.0, "btc_price": -3.0}}
+    >>> switch_text(("hash", "off"), 10.0, -4.25, why, 0)
+    'hash -> off, 10.00 MW: margin -4.25 USD/MWh; moved most by power price (+12.00 USD/h)'
+    """
+    line = f"{words[0]} -> {words[1]}, {mw:.2f} MW"
+    if rule == FAILURE:
+        return f"{line}: a price it needs is unusable, its failure direction applies"
+    if rule == CAP:
+        return f"{line}: what runs exceeds the site's cap"
+    line += f": margin {margin:.2f} USD/MWh" if margin is not None else ""
+    if not why["groups"]:
+        return line
+    name, share = max(why["groups"].items(), key=lambda group: (abs(group[1]), group[0]))
+    return f"{line}; moved most by {name.replace('_', ' ')} ({share:+.2f} USD/h)"
+
+
+def quality_text(series: str, state: str, direction: dict[str, str]) -> str:
+    """One line: which series, what became of it, what its loads do meanwhile.
+
+    >>> quality_text("btc:usd", "stale", {"s21": "hold: hash"})
+    'btc:usd is stale; s21 hold: hash'
+    """
+    loads = ", ".join(f"{load} {word}" for load, word in direction.items())
+    return f"{series} is {state}" + (f"; {loads}" if loads else "")

@@ -1,0 +1,211 @@
+"""The compiled step: rows of the log in, modes, margins and events out. No Python objects, no allocation.
+
+``advance`` runs until a row caused events (or a mark or a fleet date was reached), so that whoever explains the events
+finds the state as it was when they arose; then it is called again for the next row.
+"""
+
+from __future__ import annotations
+
+from models.decide import BEFORE, RULE, WANTED, decide
+from models.jit import jit
+from models.layout import AWAITED, NEVER, PLAIN, UNUSABLE, USABLE, VIEW_FIXED
+from models.margins import draw_mw, hashprice_of, margin_usd_per_mwh, read_view
+from models.market import accept_curve, accept_value, age_market, move_clock
+from models.rows import CLOCK, CURVE, Rows
+from models.state import State
+
+SWITCH, QUALITY = 1, 2
+ON, FLEET_DUE, MARK = 0, 1, 2
+
+
+@jit
+def note_inputs(state: State, number: int, count: int) -> int:
+    """Publish what changed in the usability of a site's inputs. Returns the new count of events."""
+    site = state.sites[number]
+    log_time_us = state.clocks[0]["log_time_us"]
+    for place in range(site["first_input"], site["first_input"] + site["inputs"]):
+        source = state.inputs[place]
+        series = state.series[source["series"]]
+        before = source["state"]
+        if series["known"] == 1 and series["fresh"] == 1:
+            after = USABLE
+        elif before == AWAITED and series["known"] == 0 and log_time_us < site["warm_until_us"]:
+            after = AWAITED
+        else:
+            after = UNUSABLE
+        source["state"] = after
+        silent = source["component"] != PLAIN or source["needed"] == 0 or (before == AWAITED and after == USABLE)
+        if after != before and not silent:
+            event = state.events[count]
+            event["code"] = QUALITY
+            event["site"] = number
+            event["item"] = place
+            event["before"] = before
+            event["after"] = after
+            count += 1
+    return count
+
+
+@jit
+def input_state(state: State, site_first: int, place: int) -> int:
+    """State of one input of a view; a load that needs nothing there finds it usable."""
+    return state.inputs[site_first + place]["state"] if place >= 0 else USABLE
+
+
+@jit
+def value_loads(state: State, number: int) -> None:
+    """Margins and draws of a site's loads from its view; the first valuation of each is kept to explain by."""
+    site = state.sites[number]
+    first = site["first_input"]
+    usd_per_ph_day = hashprice_of(state.views, first)
+    for item in range(site["first_load"], site["first_load"] + site["loads"]):
+        load = state.loads[item]
+        worst, awaiting = USABLE, 0
+        for place in (load["view_power"], load["view_rate"], load["view_utilisation"]):
+            found = input_state(state, first, place)
+            worst = UNUSABLE if found != USABLE else worst
+            awaiting = 1 if found == AWAITED else awaiting
+        if load["view_btc"] >= 0:
+            for place in range(VIEW_FIXED):
+                found = input_state(state, first, place)
+                worst = UNUSABLE if found != USABLE else worst
+                awaiting = 1 if found == AWAITED else awaiting
+        load["usable"] = 1 if worst == USABLE else 0
+        load["awaiting"] = awaiting
+        if worst != USABLE:
+            continue
+        load["margin"] = margin_usd_per_mwh(load, state.views, first, usd_per_ph_day)
+        load["draw_mw"] = draw_mw(load, state.views, first)
+        if load["valued"] == 0:
+            load["valued"] = 1
+            for place in range(site["inputs"]):
+                state.last_views[load["last_view"] + place] = state.views[first + place]
+
+
+@jit
+def switch_loads(state: State, number: int, count: int) -> int:
+    """Carry out what was decided for a site. Returns the new count of events."""
+    site = state.sites[number]
+    log_time_us = state.clocks[0]["log_time_us"]
+    first_load, end = site["first_load"], site["first_load"] + site["loads"]
+    switched, drawn_mw = 0, 0.0
+    for item in range(first_load, end):
+        load = state.loads[item]
+        before, after = load["mode"], state.modes[WANTED, item]
+        state.modes[BEFORE, item] = before
+        if after != before:
+            event = state.events[count]
+            event["code"] = SWITCH
+            event["site"] = number
+            event["item"] = item
+            event["before"] = before
+            event["after"] = after
+            event["rule"] = state.modes[RULE, item]
+            load["mode"] = after
+            load["since_us"] = log_time_us
+            count += 1
+            switched = 1
+        if after == 1:
+            drawn_mw += draw_mw(load, state.views, site["first_input"])
+    site["decisions"] += switched
+    site["over_cap"] = 1 if drawn_mw > site["mw_cap"] * (1.0 + 1e-9) else 0
+    return count
+
+
+@jit
+def next_wake(state: State, number: int) -> int:
+    """When a site must be looked at again though no price came: the end of a dwell, or of the wait for a series."""
+    site = state.sites[number]
+    log_time_us = state.clocks[0]["log_time_us"]
+    wake_us = NEVER
+    for item in range(site["first_load"], site["first_load"] + site["loads"]):
+        load = state.loads[item]
+        stay_us = load["min_on_us"] if load["mode"] == 1 else load["min_off_us"]
+        end_us = load["since_us"] + stay_us
+        if load["dispatched"] == 1 and end_us > log_time_us:
+            wake_us = min(wake_us, end_us)
+        if load["awaiting"] == 1 and site["warm_until_us"] > log_time_us:
+            wake_us = min(wake_us, site["warm_until_us"])
+    return wake_us
+
+
+@jit
+def evaluate(state: State, number: int, count: int) -> int:
+    """Value a site and decide for it. Returns the new count of events."""
+    site = state.sites[number]
+    read_view(state, number)
+    count = note_inputs(state, number, count)
+    value_loads(state, number)
+    site["gap_usd_per_hour"] = decide(state, number, state.views, site["first_input"], 0)
+    count = switch_loads(state, number, count)
+    site["wake_us"] = next_wake(state, number)
+    state.clocks[0]["next_wake_us"] = min(state.clocks[0]["next_wake_us"], site["wake_us"])
+    return count
+
+
+@jit
+def settle(state: State) -> int:
+    """What a tick does once log time has moved. Returns the count of events."""
+    clocks = state.clocks[0]
+    count = 0
+    marked = age_market(state)
+    if clocks["log_time_us"] >= clocks["next_wake_us"]:
+        clocks["next_wake_us"] = NEVER
+        for number in range(len(state.sites)):
+            if state.sites[number]["wake_us"] <= clocks["log_time_us"]:
+                state.dirty[number] = 1
+                marked += 1
+            else:
+                clocks["next_wake_us"] = min(clocks["next_wake_us"], state.sites[number]["wake_us"])
+    if marked > 0:
+        for number in range(len(state.sites)):
+            if state.dirty[number] == 1:
+                state.dirty[number] = 0
+                count = evaluate(state, number, count)
+    return count
+
+
+@jit
+def is_marked(state: State) -> bool:
+    """Whether log time passed a checkpoint mark; the next one is set if so."""
+    clocks = state.clocks[0]
+    if clocks["log_time_us"] < clocks["next_mark_us"]:
+        return False
+    clocks["next_mark_us"] = (clocks["log_time_us"] // clocks["mark_every_us"] + 1) * clocks["mark_every_us"]
+    return True
+
+
+@jit
+def observe(state: State, row: object) -> int:
+    """Apply one print. Returns the count of events."""
+    number = row["series"]
+    changed = accept_curve(state, row) if row["kind"] == CURVE else accept_value(state, row)
+    if changed == 0 or state.clocks[0]["log_time_us"] == 0:
+        return 0
+    count = 0
+    for place in range(state.dep_start[number], state.dep_start[number + 1]):
+        count = evaluate(state, state.dep_site[place], count)
+    return count
+
+
+@jit
+def advance(state: State, rows: Rows, start: int, end: int, marks: int) -> tuple[int, int, int]:
+    """Apply rows[start:end] until one has events. Returns (next row, count of events, ON | FLEET_DUE | MARK).
+
+    ``marks``: 1 stops at checkpoint marks too.
+    """
+    for place in range(start, end):
+        row = rows[place]
+        if row["kind"] != CLOCK:
+            count = observe(state, row)
+            if count > 0:
+                return place + 1, count, ON
+        elif move_clock(state, row):
+            if state.clocks[0]["log_time_us"] >= state.clocks[0]["next_fleet_us"]:
+                return place + 1, 0, FLEET_DUE
+            count = settle(state)
+            if marks == 1 and is_marked(state):
+                return place + 1, count, MARK
+            if count > 0:
+                return place + 1, count, ON
+    return end, 0, ON

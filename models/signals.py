@@ -1,0 +1,139 @@
+"""Signals as they leave the core: their content, typed. Numbering (seq, chain, epoch ...) is added when they leave.
+
+Keys are the wire's own; ``from`` and ``class`` are reserved words of Python, hence the functional form.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypedDict
+
+Relative = TypedDict(
+    "Relative",
+    {
+        "usd_per_mwh": float | None,  # margin of hashing less margin of AI hosting
+        "usd_per_hour": float | None,
+        "contested_mw": float,
+        "basis": str,  # owned | reference | none
+    },
+)
+
+RelativeReturn = TypedDict("RelativeReturn", {"site": Relative, "miner": Relative, "marginal_usd_per_mwh": float | None})
+
+Why = TypedDict("Why", {"unit": str, "scope": str, "total": float, "groups": dict[str, float]})
+
+Flip = TypedDict("Flip", {"series": str, "unit": str, "now": float, "value": float | None, "reason": str | None})
+
+Input = TypedDict(
+    "Input",
+    {
+        "series": str,
+        "value": float,
+        "unit": str,
+        "age_s": float,
+        "state": str,
+        "source": str,
+        "event_time_us": int,
+        "revision": int,
+    },
+)
+
+Band = TypedDict("Band", {"stop_below_usd_per_mwh": float, "start_above_usd_per_mwh": float})
+
+Switch = TypedDict(
+    "Switch",
+    {
+        "kind": str,
+        "miner": str,
+        "site": str,
+        "load": str,
+        "decision": str,
+        "class": str,
+        "rule": str,
+        "from": str,
+        "to": str,
+        "mw": float,
+        "event_time_us": int,
+        "receipt_time_us": int,
+        "log_time_us": int,
+        "valid_until_us": int,
+        "act_by_us": int,
+        "margins": dict[str, float | None],
+        "relative_return": RelativeReturn,
+        "band": Band,
+        "switch_cost_usd": float,
+        "expected_gain_usd_per_hour": float,
+        "why": Why,
+        "flip": list[Flip],
+        "inputs": list[Input],
+        "policy": str,
+        "config_hash": str,
+        "text": str,
+    },
+)
+
+Quality = TypedDict(
+    "Quality",
+    {
+        "kind": str,
+        "miner": str,
+        "site": str,
+        "load": str,
+        "series": str,
+        "state": str,  # missing | stale | ok
+        "was": str,
+        "direction": dict[str, str],  # what each load that needs the series does meanwhile
+        "event_time_us": int,
+        "receipt_time_us": int,
+        "log_time_us": int,
+        "text": str,
+    },
+)
+
+EpochEntry = TypedDict(
+    "EpochEntry",
+    {
+        "kind": str,
+        "miner": str,
+        "site": str,
+        "load": str,
+        "reason": str,
+        "policy": str,
+        "config_hash": str,
+        "event_time_us": int,
+        "receipt_time_us": int,
+        "log_time_us": int,
+        "text": str,
+    },
+)
+
+Content = Switch | Quality | EpochEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One entry of a miner's stream before it is numbered. ``position`` is its place in the log."""
+
+    position: int
+    content: Content
+
+    @property
+    def order(self) -> tuple[int, str, str, str]:
+        """Order of a run's digest: log position, miner, site, load."""
+        content = self.content
+        return self.position, content["miner"], content["site"], content["load"]
+
+
+def digest_of(encoded: Iterable[bytes]) -> str:
+    """Digest of a run from the encoded contents of its signals, in the order of :attr:`Signal.order`.
+
+    >>> digest_of([b"{}"]) == digest_of([b"{", b"}"])
+    False
+    """
+    digest = hashlib.sha256()
+    for content in encoded:
+        digest.update(b"%d:" % len(content))
+        digest.update(content)
+    return digest.hexdigest()

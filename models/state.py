@@ -1,0 +1,158 @@
+"""All arrays the compiled step reads and writes, in one named tuple, and how they grow as new names appear."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from models.layout import (
+    CLOCKS,
+    CURVE_SLOTS,
+    CURVES,
+    EVENTS,
+    LONG_AGO,
+    MAX_SEEN,
+    NEVER,
+    SERIES,
+    Array,
+    Floats,
+    Ints,
+    Layout,
+)
+from models.records import SECOND_US, DecidingConfig, is_curve
+from models.rows import Catalogue
+
+SLOTS = np.dtype(
+    [
+        ("start_us", "i8"),
+        ("end_us", "i8"),
+        ("receipt_us", "i8"),
+        ("due_us", "i8"),
+        ("value", "f8"),
+        ("source", "i4"),
+        ("revision", "i4"),
+        ("seen", "i4"),
+    ]
+)
+
+
+class State(NamedTuple):
+    """The market, the fleet and scratch space. ``seen`` and ``slot_seen``: values already had under one key.
+
+    Shapes: series (S,), seen (S, MAX_SEEN, 2), curves (C,), slots (C, CURVE_SLOTS), slot_seen (C, CURVE_SLOTS,
+    MAX_SEEN), heard (names of instances,), the fleet's as in :class:`models.layout.Layout`, view and usable as inputs,
+    the rest as loads or sites.
+    """
+
+    clocks: Array
+    heard: Ints
+    series: Array
+    seen: Floats
+    curves: Array
+    slots: Array
+    slot_seen: Floats
+    sites: Array
+    loads: Array
+    inputs: Array
+    references: Array
+    last_views: Floats
+    dep_start: Ints
+    dep_site: Ints
+    policy: Floats  # [code, dead band USD/MWh, hours a switching cost is spread over]
+    views: Floats
+    dirty: Ints
+    events: Array
+    work: Floats  # (3, loads of the largest site): the search under the cap, see models.choice
+    order: Ints  # (4, loads of the largest site)
+    modes: Ints  # (3, loads): wanted modes, rules that locked them, modes before
+
+
+def limit_us(series: str, config: DecidingConfig) -> int:
+    """How long past its next due time a series may be used [us], by its kind.
+
+    >>> limit_us("power:ERCOT:HB_SOUTH:rt", DecidingConfig()) // SECOND_US
+    900
+    """
+    kind = series.split(":", 1)[0]
+    seconds = {
+        "btc": config.btc_price_limit_s,
+        "network": config.network_limit_s,
+        "power": config.power_price_limit_s,
+        "gpu": config.gpu_rate_limit_s,
+        "utilisation": config.utilisation_limit_s,
+    }
+    return seconds.get(kind, config.btc_price_limit_s) * SECOND_US
+
+
+def market_arrays(names: Catalogue, config: DecidingConfig) -> dict[str, Array | Floats | Ints]:
+    """Fresh arrays for a market of which nothing is known yet."""
+    series = np.zeros(len(names.series_names), SERIES)
+    curves = [place for place, name in enumerate(names.series_names) if is_curve(name)]
+    series["curve"], series["source"], series["order"] = -1, -1, LONG_AGO
+    for number, place in enumerate(curves):
+        series[place]["curve"] = number
+    for place, name in enumerate(names.series_names):
+        series[place]["limit_us"] = limit_us(name, config)
+    slots = np.zeros((len(curves), CURVE_SLOTS), SLOTS)
+    slots["start_us"] = LONG_AGO
+    return {
+        "heard": np.full(len(names.source_names), LONG_AGO, np.int64),
+        "series": series,
+        "seen": np.zeros((len(series), MAX_SEEN, 2)),
+        "curves": np.array([(0, place) for place in curves], CURVES),
+        "slots": slots,
+        "slot_seen": np.zeros((len(curves), CURVE_SLOTS, MAX_SEEN)),
+    }
+
+
+def grown(state: State, names: Catalogue, config: DecidingConfig) -> State:
+    """The same state with room for names that came since, under this configuration's limits.
+
+    What was there keeps its place and value.
+    """
+    fresh = market_arrays(names, config)
+    limits_us = fresh["series"]["limit_us"].copy()
+    for key in ("heard", "series", "seen"):
+        old = getattr(state, key)
+        fresh[key][: len(old)] = old
+    fresh["series"]["limit_us"] = limits_us
+    old_curves = len(state.curves)
+    for key in ("curves", "slots", "slot_seen"):
+        fresh[key][:old_curves] = getattr(state, key)
+    missing = len(names.series_names) + 1 - len(state.dep_start)
+    dep_start = np.concatenate([state.dep_start, np.full(missing, state.dep_start[-1], np.int64)])
+    return state._replace(dep_start=dep_start, **fresh)
+
+
+def fleet_arrays(layout: Layout) -> dict[str, Array | Floats | Ints]:
+    """The fleet's arrays and the scratch space they need."""
+    largest = int(layout.sites["loads"].max()) if len(layout.sites) else 1
+    most_events = len(layout.loads) + len(layout.inputs) + 1
+    return {
+        "sites": layout.sites,
+        "loads": layout.loads,
+        "inputs": layout.inputs,
+        "references": layout.references,
+        "last_views": layout.last_views,
+        "dep_start": layout.dep_start,
+        "dep_site": layout.dep_site,
+        "views": np.zeros(len(layout.inputs)),
+        "dirty": np.zeros(len(layout.sites), np.int64),
+        "events": np.zeros(most_events, EVENTS),
+        "work": np.zeros((3, largest)),
+        "order": np.zeros((4, largest), np.int64),
+        "modes": np.zeros((3, max(len(layout.loads), 1)), np.int64),
+    }
+
+
+def empty_state(layout: Layout, names: Catalogue, config: DecidingConfig, policy: tuple[float, float, float]) -> State:
+    """A state before the log's first record."""
+    clocks = np.zeros(1, CLOCKS)
+    for name in ("next_stale_us", "next_curve_us", "next_fleet_us"):
+        clocks[name] = NEVER
+    clocks["mark_every_us"] = config.checkpoint_every_s * SECOND_US
+    clocks["run_of"] = -1
+    return State(
+        clocks=clocks, policy=np.array(policy), **market_arrays(names, config), **fleet_arrays(layout)  # type: ignore[arg-type]
+    )

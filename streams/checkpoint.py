@@ -1,0 +1,67 @@
+"""Checkpoints on the wire: a miner's engine state with what is needed to go on numbering from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import orjson
+
+from streams.errors import WorldError
+
+CHECKPOINT_SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """State of one miner (or of the market alone) after the record at ``offset``.
+
+    ``miner_json`` is the fleet document in force, empty for the market; ``config`` the deciding configuration's JSON.
+    """
+
+    miner: str
+    offset: int
+    raw_hash: str
+    generation: int
+    epoch: int
+    code_hash: str
+    seq: int
+    chain: str
+    config: bytes
+    miner_json: bytes
+    state: bytes
+
+    def encode(self) -> bytes:
+        """One blob: a header line in JSON, then the state's bytes."""
+        header = orjson.dumps(
+            {
+                "schema": CHECKPOINT_SCHEMA,
+                "miner": self.miner,
+                "offset": self.offset,
+                "raw_hash": self.raw_hash,
+                "generation": self.generation,
+                "epoch": self.epoch,
+                "code_hash": self.code_hash,
+                "seq": self.seq,
+                "chain": self.chain,
+                "config": self.config.decode(),
+                "miner_json": self.miner_json.decode(),
+            }
+        )
+        return header + b"\n" + self.state
+
+    @classmethod
+    def decode(cls, blob: bytes) -> Checkpoint:
+        """Read a blob back; WorldError where it is not a checkpoint of this schema."""
+        line, _, state = blob.partition(b"\n")
+        try:
+            header = orjson.loads(line)
+            schema = header.pop("schema")
+            config, miner_json = header.pop("config").encode(), header.pop("miner_json").encode()
+            found = cls(config=config, miner_json=miner_json, state=state, **header)
+        except (ValueError, KeyError, TypeError, AttributeError) as fault:
+            raise WorldError(
+                f"a checkpoint of {len(blob)} bytes is damaged ({fault}): delete it, or rebuild"
+            ) from fault
+        if schema != CHECKPOINT_SCHEMA:
+            raise WorldError(f"a checkpoint has schema {schema}, this version reads {CHECKPOINT_SCHEMA}: rebuild")
+        return found

@@ -1,0 +1,61 @@
+"""`changeover worker`, `ingest`, `agents`: the long-running services, one process each."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import typer
+
+from streams.cli.options import Json, SettingsFile, read_settings
+from streams.cli.output import print_error, print_json
+
+if TYPE_CHECKING:
+    from streams.process import Ending
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (worker, ingest, agents):
+        app.command(command.__name__)(command)
+
+
+def worker(*, json: Json = False, settings: SettingsFile = None) -> int:
+    """Compute the signals: read the log, decide, publish to Redis.
+
+    Runs until stopped. Replicas of one part may run side by side: the first to reach Redis wins each batch, and the
+    others have nothing to catch up when it dies. Exit code 70 means that the engine halted or that Redis holds another
+    computation of the same stream; nothing is overwritten then.
+    """
+    from streams.worker import run_worker
+
+    chosen = read_settings(settings)
+    return until_ended("worker", lambda: run_worker(chosen), json=json)
+
+
+def ingest(*, json: Json = False, settings: SettingsFile = None) -> int:
+    """Append what the feeds say, and a clock tick a second, to the log."""
+    from streams.ingest import run_ingest
+
+    chosen = read_settings(settings)
+    return until_ended("ingest", lambda: run_ingest(chosen), json=json)
+
+
+def agents(*, json: Json = False, settings: SettingsFile = None) -> int:
+    """Check what outsiders write to topic observations, and copy published signals to topic signals."""
+    from streams.agents import run_agents
+
+    chosen = read_settings(settings)
+    return until_ended("agents", lambda: run_agents(chosen), json=json)
+
+
+def until_ended(service: str, start: Callable[[], Awaitable[Ending]], *, json: bool) -> int:
+    """Run a service and say how it ended."""
+    from streams.process import run
+
+    ending = run(start)
+    if ending.line:
+        print_error(ending.kind, ending.line, json=json)
+    elif json:
+        print_json({"service": service, "ended": "stopped", "exit": ending.code})
+    return ending.code

@@ -1,0 +1,200 @@
+"""Raw record -> records of the core. Pure: the same bytes give the same records. What cannot be read says why.
+
+Parsing comes after the log, so that a parser's bug is fixed and history run again. Caps on size and rows come before
+parsing. A payload of many observations loses only those that are wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
+from typing import cast
+
+import orjson
+
+from models.market import refusal
+from models.records import (
+    OBSERVATION_KINDS,
+    Clock,
+    DecidingConfig,
+    EpochStart,
+    FleetChange,
+    Observation,
+    Record,
+)
+from streams.errors import ChangeoverError, FeedError
+from streams.fleetfile import decode_miner
+from streams.wire import MAX_MESSAGE_BYTES, RawRecord
+
+MAX_OBSERVATIONS = 100_000
+SHOWN_FAULTS = 5
+
+
+@dataclass(slots=True)
+class Parsed:
+    """What a raw record held, and why the rest of it was refused."""
+
+    records: list[Record]
+    faults: list[str]
+
+    @property
+    def reason(self) -> str:
+        """The first faults in one line."""
+        shown = "; ".join(self.faults[:SHOWN_FAULTS])
+        more = len(self.faults) - SHOWN_FAULTS
+        return f"{shown}; and {more} more" if more > 0 else shown
+
+
+def parse(raw: RawRecord) -> Parsed:
+    """Records of a raw record. Never raises on what a payload may hold.
+
+    >>> parse(RawRecord("clock", 1, "a", 1, b'{"time_us":1718582400')).reason
+    'clock: the payload is not JSON: unexpected end of data: line 1 column 22 (char 21)'
+    """
+    parser = PARSERS.get(raw.feed)
+    if parser is None:
+        known = ", ".join(PARSERS)
+        return Parsed([], [f"feed {raw.feed!r} is unknown: known feeds are {known}"])
+    if len(raw.payload) > MAX_MESSAGE_BYTES:
+        return Parsed([], [f"{raw.feed}: payload of {len(raw.payload)} bytes is over {MAX_MESSAGE_BYTES}"])
+    try:
+        return parser(raw)
+    except (ChangeoverError, ValueError) as fault:
+        return Parsed([], [f"{raw.feed}: {fault}"])
+
+
+def _json(raw: RawRecord) -> object:
+    try:
+        return cast(object, orjson.loads(raw.payload))
+    except orjson.JSONDecodeError as fault:
+        raise FeedError(f"the payload is not JSON: {fault}") from fault
+
+
+def _object(value: object, allowed: frozenset[str], what: str) -> dict[str, object]:
+    """A JSON object with no keys but those allowed."""
+    if not isinstance(value, dict):
+        raise FeedError(f"{what} is a {type(value).__name__}, not an object")
+    found = cast(dict[str, object], value)
+    unknown = found.keys() - allowed
+    if unknown:
+        raise FeedError(
+            f"{what} has unknown fields {', '.join(sorted(unknown))}; allowed: {', '.join(sorted(allowed))}"
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """How one field of an observation is read."""
+
+    types: tuple[type, ...]
+    required: bool
+    expects: str
+
+
+def _rules(kind: type[Observation]) -> dict[str, FieldRule]:
+    """Field rules of an observation kind, from its dataclass."""
+    rules = {}
+    for item in fields(kind):
+        if item.name == "receipt_time_us":
+            continue
+        text = str(item.type)
+        types: tuple[type, ...] = {"str": (str,), "int": (int,), "float": (float, int)}[text.split(" |")[0]]
+        types = (*types, type(None)) if "None" in text else types
+        rules[item.name] = FieldRule(types, item.default is MISSING, text)
+    return rules
+
+
+RULES = {name: _rules(kind) for name, kind in OBSERVATION_KINDS.items()}
+ALLOWED = {name: frozenset(rules) | {"kind"} for name, rules in RULES.items()}
+
+
+def read_observation(value: object, receipt_time_us: int) -> Observation:
+    """One observation from its JSON object. FeedError or ValueError says which field is wrong and what it may be."""
+    name = value.get("kind") if isinstance(value, dict) else None
+    if not isinstance(name, str) or name not in OBSERVATION_KINDS:
+        raise FeedError(f"kind {name!r} is not one of {', '.join(OBSERVATION_KINDS)}")
+    found = _object(value, ALLOWED[name], name)
+    arguments: dict[str, object] = {}
+    for field, rule in RULES[name].items():
+        if field not in found:
+            if rule.required:
+                raise FeedError(f"{name} lacks {field}")
+            continue
+        given = found[field]
+        if type(given) not in rule.types:
+            raise FeedError(f"{name}.{field} is {given!r}, not {rule.expects}")
+        arguments[field] = float(given) if float in rule.types and isinstance(given, int) else given
+    observation = OBSERVATION_KINDS[name](receipt_time_us=receipt_time_us, **arguments)  # type: ignore[arg-type]
+    ahead = refusal(observation)
+    if ahead is not None:
+        raise FeedError(f"{name} {observation.series}: {ahead}")
+    return observation
+
+
+def _observations(raw: RawRecord) -> Parsed:
+    rows = _json(raw)
+    if not isinstance(rows, list):
+        raise FeedError(f"the payload is a {type(rows).__name__}, not a list of observations")
+    if len(rows) > MAX_OBSERVATIONS:
+        raise FeedError(f"{len(rows)} observations in one record are over {MAX_OBSERVATIONS}")
+    parsed = Parsed([], [])
+    for place, row in enumerate(rows):
+        try:
+            parsed.records.append(read_observation(row, raw.receipt_time_us))
+        except (FeedError, ValueError) as fault:
+            parsed.faults.append(f"observation {place}: {fault}")
+    return parsed
+
+
+CLOCK_FIELDS = frozenset(("time_us", "replayed"))
+
+
+def _clock(raw: RawRecord) -> Parsed:
+    found = _object(_json(raw), CLOCK_FIELDS, "a tick")
+    time_us, replayed = found.get("time_us"), found.get("replayed", False)
+    if type(time_us) is not int or type(replayed) is not bool:
+        raise FeedError(f"a tick needs time_us (int) and may have replayed (bool), not {found!r}")
+    return Parsed([Clock(time_us=time_us, instance=raw.instance, replayed=replayed)], [])
+
+
+def _fleet(raw: RawRecord) -> Parsed:
+    return Parsed([FleetChange(miner=decode_miner(raw.payload))], [])
+
+
+EPOCH_FIELDS = frozenset(("epoch", "config", "code_hash"))
+CONFIG_FIELDS = frozenset(item.name for item in fields(DecidingConfig))
+
+
+def read_config(value: object) -> DecidingConfig:
+    """A deciding configuration from its JSON object."""
+    found = _object(value, CONFIG_FIELDS, "config")
+    kinds = {item.name: str(item.type) for item in fields(DecidingConfig)}
+    arguments: dict[str, object] = {}
+    for name, given in found.items():
+        if name == "skip_offsets":
+            if not isinstance(given, list) or any(type(offset) is not int for offset in given):
+                raise FeedError(f"config.skip_offsets is {given!r}, not a list of offsets")
+            arguments[name] = tuple(cast(list[int], given))
+            continue
+        types = {"str": (str,), "int": (int,), "float": (float, int)}[kinds[name]]
+        if type(given) not in types:
+            raise FeedError(f"config.{name} is {given!r}, not {kinds[name]}")
+        arguments[name] = float(cast(float, given)) if kinds[name] == "float" else given
+    return DecidingConfig(**arguments)  # type: ignore[arg-type]
+
+
+def _epoch(raw: RawRecord) -> Parsed:
+    found = _object(_json(raw), EPOCH_FIELDS, "an epoch")
+    epoch, code_hash = found.get("epoch"), found.get("code_hash")
+    if type(epoch) is not int or not 1 <= epoch < 2**31 or type(code_hash) is not str:
+        raise FeedError(f"an epoch needs epoch (int from 1) and code_hash (str), not {epoch!r} and {code_hash!r}")
+    return Parsed([EpochStart(epoch=epoch, config=read_config(found.get("config")), code_hash=code_hash)], [])
+
+
+PARSERS: dict[str, Callable[[RawRecord], Parsed]] = {
+    "observation": _observations,
+    "clock": _clock,
+    "fleet": _fleet,
+    "epoch": _epoch,
+}

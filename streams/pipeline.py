@@ -1,0 +1,292 @@
+"""The one path: raw records in, numbered batches for the sink out. Used by worker, replay and backtest alike.
+
+Here records meet engines and signals get their numbers; nothing is decided and nothing is sent. Records that are rows
+are gathered and run through the compiled step together; every other kind first closes what was gathered, so that the
+order is the log's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from models.carry import log_time_of
+from models.engine import Engine, day_of
+from models.records import SECOND_US, Clock, DecidingConfig, EpochStart, FleetChange
+from models.rows import Catalogue, Rows, RowTuple, clock_row, observation_row, rows_of
+from streams.checkpoint import Checkpoint
+from streams.errors import HaltedError, WorldError
+from streams.fleetfile import decode_miner, encode_miner
+from streams.parse import Parsed, parse, read_config
+from streams.part import Part
+from streams.stream import Stream
+from streams.wire import MARKET, NO_OFFSET, Origin, RawRecord, SinkBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A raw record, or a part of it, that entered nothing; and why."""
+
+    record: RawRecord
+    reason: str
+
+
+@dataclass(slots=True)
+class Step:
+    """What came of some raw records. ``superseded``: another code's epoch begins at the next offset: deliver and stop."""
+
+    batches: list[SinkBatch] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    checkpoints: list[Checkpoint] = field(default_factory=list)
+    observations: int = 0
+    ticks: int = 0
+    superseded: EpochStart | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mode:
+    """How a pipeline is used; fixed for its life.
+
+    ``any_code``: epochs of other code are recomputed with the code at hand (a replay, which says so). ``marks``: take
+    checkpoints at log marks. ``sites``: value every site for the sink when log time has moved.
+    """
+
+    origin: Origin
+    code_hash: str
+    part: Part = Part()
+    any_code: bool = False
+    marks: bool = True
+    sites: bool = True
+
+
+class Pipeline:
+    """Engines of the miners a part carries, fed in log order. ``offset`` is the last record processed."""
+
+    def __init__(self, mode: Mode, generations: Mapping[str, int] | None = None) -> None:
+        """A pipeline before the log's first record; ``generations`` names those already begun (default 1)."""
+        self.mode, self.generations = mode, dict(generations or {})
+        self.offset, self.epoch, self.config = NO_OFFSET, 0, DecidingConfig()
+        self.names = Catalogue()
+        self.market = Engine(self.names, self.config, marks=mode.marks)
+        self.engines: dict[str, Engine] = {}
+        self.streams: dict[str, Stream] = {}
+        self._raws: dict[int, RawRecord] = {}
+        self._valued_us = 0
+
+    @property
+    def miners(self) -> list[str]:
+        """Miners carried so far, sorted."""
+        return sorted(self.engines)
+
+    def process(self, raws: Sequence[RawRecord]) -> Step:
+        """Apply raw records in log order; those at or before ``offset`` are passed over."""
+        step, rows = Step(), list[RowTuple]()
+        began_us = self.market.log_time_us
+        self._raws = {}
+        for raw in raws:
+            if raw.offset <= self.offset:
+                continue
+            parsed = self._parse(raw, step)
+            if any(isinstance(record, FleetChange | EpochStart) for record in parsed.records):
+                self._run(rows_of(rows), step)
+                rows = []
+                if not self._turn(parsed, raw, step):
+                    break
+            else:
+                self._gather(parsed, raw, rows, step)
+            self._raws[raw.offset] = raw
+            self.offset = raw.offset
+        self._run(rows_of(rows), step)
+        self._close(step, moved=self.market.log_time_us != began_us)
+        return step
+
+    def process_rows(self, rows: Rows, last_offset: int) -> Step:
+        """The shortcut past the codec for imported history: rows of the log up to ``last_offset``."""
+        step = Step()
+        self._raws = {}
+        self._run(rows, step)
+        self.offset = last_offset
+        self._close(step, moved=True)
+        return step
+
+    def _parse(self, raw: RawRecord, step: Step) -> Parsed:
+        if raw.offset in self.config.skip_offsets:
+            step.rejected.append(Rejected(raw, "skipped by the epoch's skip_offsets"))
+            return Parsed([], [])
+        parsed = parse(raw)
+        if parsed.faults:
+            step.rejected.append(Rejected(raw, parsed.reason))
+        return parsed
+
+    def _gather(self, parsed: Parsed, raw: RawRecord, rows: list[RowTuple], step: Step) -> None:
+        """Records that are rows."""
+        for record in parsed.records:
+            if isinstance(record, Clock):
+                rows.append(clock_row(record, raw.receipt_time_us, raw.offset, self.names))
+                step.ticks += 1
+            elif not isinstance(record, FleetChange | EpochStart):
+                rows.append(observation_row(record, raw.offset, self.names))
+                step.observations += 1
+
+    def _run(self, rows: Rows, step: Step) -> None:
+        """Apply rows to every engine, each in log order."""
+        if len(rows) == 0:
+            return
+        self._run_engine(MARKET, self.market, rows, step)
+        for miner in self.miners:
+            self._run_engine(miner, self.engines[miner], rows, step)
+
+    def _run_engine(self, miner: str, engine: Engine, rows: Rows, step: Step) -> None:
+        start, end = 0, len(rows)
+        while start < end:
+            try:
+                start, signals, marked = engine.step(rows, start, end)
+            except Exception as bug:
+                # Whatever the engine raises is our bug: the part halts at the offset, it never goes past it.
+                first, last = rows[start]["position"], rows[-1]["position"]
+                raise HaltedError(
+                    f"HALTED: engine of {miner} failed between offsets {first} and {last}: {bug}"
+                ) from bug
+            if signals:
+                step.batches += self.streams[miner].add(signals, engine.log_time_us, self._hash_of)
+            if marked:
+                offset = int(rows[start - 1]["position"])
+                step.checkpoints.append(self.checkpoint(miner, offset, self._hash_of(offset)))
+
+    def _turn(self, parsed: Parsed, raw: RawRecord, step: Step) -> bool:
+        """Apply fleet changes and epoch starts. False where this code must stop before one."""
+        for record in parsed.records:
+            if isinstance(record, FleetChange):
+                self._change_fleet(record, raw, step)
+            elif isinstance(record, EpochStart) and not self._start_epoch(record, raw, step):
+                return False
+        return True
+
+    def _change_fleet(self, record: FleetChange, raw: RawRecord, step: Step) -> None:
+        miner = record.miner.key
+        if not self.mode.part.carries(miner):
+            return
+        if self.epoch == 0:
+            step.rejected.append(Rejected(raw, f"fleet of {miner}: no epoch has begun; append an epoch first"))
+            return
+        if miner not in self.engines:
+            born = Engine(self.names, self.config, marks=self.mode.marks)
+            born.restore(self.market.snapshot())
+            self.engines[miner] = born
+            self.streams[miner] = Stream(
+                self.mode.origin,
+                miner,
+                self.generations.get(miner, 1),
+                self.epoch,
+                self.mode.code_hash,
+                raw.offset,
+            )
+        engine = self.engines[miner]
+        signals = engine.change_fleet(record.miner, raw.offset, raw.receipt_time_us)
+        self._raws[raw.offset] = raw
+        step.batches += self.streams[miner].add(signals, engine.log_time_us, self._hash_of)
+
+    def _start_epoch(self, record: EpochStart, raw: RawRecord, step: Step) -> bool:
+        if record.epoch <= self.epoch:
+            if record.epoch < self.epoch or record.config != self.config:
+                reason = f"epoch {record.epoch} does not follow epoch {self.epoch}, or differs from it"
+                step.rejected.append(Rejected(raw, reason))
+            return True
+        if record.code_hash != self.mode.code_hash and not self.mode.any_code:
+            step.superseded = record
+            return False
+        self._cut_before(raw.offset, step)
+        self.epoch, self.config = record.epoch, record.config
+        self._raws[raw.offset] = raw
+        self.market.start_epoch(record.config, raw.offset, raw.receipt_time_us)
+        for miner in self.miners:
+            engine, stream = self.engines[miner], self.streams[miner]
+            signals = engine.start_epoch(record.config, raw.offset, raw.receipt_time_us)
+            stream.open_epoch(record.epoch)
+            step.batches += stream.add(signals, engine.log_time_us, self._hash_of)
+        return True
+
+    def _cut_before(self, offset: int, step: Step) -> None:
+        """Close every stream's batch before an offset: no batch spans an epoch's start."""
+        for miner in self.miners:
+            stream, engine = self.streams[miner], self.engines[miner]
+            if stream.from_offset < offset:
+                batch = stream.cut(offset - 1, self._hash_of(offset - 1), engine.log_time_us, engine.degraded())
+                step.batches.append(batch)
+
+    def _close(self, step: Step, *, moved: bool) -> None:
+        """Close every stream's batch where it has entries or log time moved, so that quiet miners' heads move too."""
+        value = self.mode.sites and self.market.log_time_us - self._valued_us >= self.config.site_every_s * SECOND_US
+        for miner in self.miners:
+            stream, engine = self.streams[miner], self.engines[miner]
+            if stream.from_offset <= self.offset and (moved or stream.entries):
+                sites = _site_fields(engine, self.offset) if value else None
+                batch = stream.cut(
+                    self.offset, self._hash_of(self.offset), engine.log_time_us, engine.degraded(), sites
+                )
+                step.batches.append(batch)
+        if value:
+            self._valued_us = self.market.log_time_us
+
+    def _hash_of(self, offset: int) -> str:
+        raw = self._raws.get(offset)
+        return raw.hash() if raw is not None else ""
+
+    def checkpoint(self, miner: str, offset: int, raw_hash: str) -> Checkpoint:
+        """Checkpoint of a miner, or of MARKET, as of now."""
+        engine = self.market if miner == MARKET else self.engines[miner]
+        stream = self.streams.get(miner)
+        return Checkpoint(
+            miner=miner,
+            offset=offset,
+            raw_hash=raw_hash,
+            generation=stream.generation if stream else 0,
+            epoch=self.epoch,
+            code_hash=self.mode.code_hash,
+            seq=stream.seq if stream else 0,
+            chain=stream.chain if stream else "",
+            config=orjson.dumps(self.config),
+            miner_json=encode_miner(engine.miner) if engine.miner else b"",
+            state=engine.snapshot(),
+        )
+
+    def restore(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Take over the checkpoints of one offset: the market's and those of the miners carried."""
+        offsets = sorted({checkpoint.offset for checkpoint in checkpoints})
+        if len(offsets) != 1:
+            raise WorldError(f"checkpoints of one part lie at different offsets {offsets}: restart, or rebuild")
+        self.offset = offsets[0]
+        for checkpoint in checkpoints:
+            if checkpoint.code_hash != self.mode.code_hash and not self.mode.any_code:
+                raise WorldError(
+                    f"the checkpoint of {checkpoint.miner} was made by code {checkpoint.code_hash}, this is "
+                    f"{self.mode.code_hash}: start an epoch for this code, or rebuild"
+                )
+            self.config, self.epoch = read_config(orjson.loads(checkpoint.config)), checkpoint.epoch
+            engine = self._restored(checkpoint)
+            if checkpoint.miner == MARKET:
+                self.market = engine
+            else:
+                self.engines[checkpoint.miner] = engine
+                self.streams[checkpoint.miner] = Stream.resumed(self.mode.origin, checkpoint)
+
+    def _restored(self, checkpoint: Checkpoint) -> Engine:
+        engine = Engine(self.names, self.config, marks=self.mode.marks)
+        miner = decode_miner(checkpoint.miner_json) if checkpoint.miner_json else None
+        engine.adopt(miner, self.config, day_of(log_time_of(checkpoint.state)))
+        engine.restore(checkpoint.state)
+        return engine
+
+
+def _site_fields(engine: Engine, offset: int) -> dict[str, dict[str, str]]:
+    """Each site's latest valuation as hash fields."""
+    return {
+        value["site"]: {
+            "json": orjson.dumps(value).decode(),
+            "log_time_us": str(value["log_time_us"]),
+            "offset": str(offset),
+        }
+        for value in engine.site_values()
+    }

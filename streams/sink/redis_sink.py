@@ -1,0 +1,257 @@
+"""The sink on Redis or Valkey: packs batches for the functions of ``changeover.lua`` and reads what they keep."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Sequence
+from importlib.resources import files
+from typing import Any, cast
+
+import orjson
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from streams.errors import DivergedError, WorldError
+from streams.sink.redis_errors import FUNCTION_LOST, redis_errors
+from streams.sink.rules import describe
+from streams.sink.wellformed import first_break, flaw, miner_flaw
+from streams.wire import MARKET, NO_OFFSET, Entry, Head, Names, SinkBatch, SinkReply, Status, genesis_chain
+
+READ_PAGE = 1_000
+CHECKPOINT_PREFIX_BYTES = 17  # 16 digits and a colon: the longest an offset can be
+
+
+def library() -> tuple[str, str]:
+    """Source of the function library and its version, which is a hash of it: two versions can live side by side."""
+    source = files("streams.sink").joinpath("changeover.lua").read_text()
+    version = hashlib.sha256(source.encode()).hexdigest()[:12]
+    return source.replace("@VERSION@", version), version
+
+
+class RedisSink:
+    """A ``Sink`` on one Redis. Nothing is connected before the first call."""
+
+    def __init__(self, client: Redis, names: Names) -> None:
+        if client.connection_pool.connection_kwargs.get("decode_responses"):
+            raise ValueError("RedisSink needs a client with decode_responses=False: entries are exact bytes")
+        self._client = client
+        self._names = names
+        self._source, self._version = library()
+
+    async def start(self) -> None:
+        """Load the functions; a Redis that loses them later gets them again with the next call."""
+        with redis_errors("load the sink's functions"):
+            await self._client.function_load(self._source, replace=True)
+
+    async def write(self, batch: SinkBatch) -> SinkReply:
+        """Append what the stream lacks of ``batch`` and move its head, or write nothing and say why."""
+        wrong = flaw(batch)
+        if wrong:
+            return _malformed(batch, wrong)
+        answer = await self._call("write", *self._packed(batch), action=_deed(batch))
+        return _reply(batch.miner, answer)
+
+    async def write_many(self, batches: Sequence[SinkBatch]) -> list[SinkReply]:
+        """Write several batches in one round trip, those of one miner in the order given."""
+        replies: dict[int, SinkReply] = {}
+        waiting: dict[int, tuple[list[str], list[Any]]] = {}
+        for index, batch in enumerate(batches):
+            wrong = flaw(batch)
+            if wrong:
+                replies[index] = _malformed(batch, wrong)
+            else:
+                waiting[index] = self._packed(batch)
+        answers = await self._pipeline(list(waiting.values()))
+        if any(_function_lost(answer) for answer in answers):
+            # What a batch behind the lost call was told no longer holds: ask again for all, which doubles nothing.
+            await self.start()
+            answers = await self._pipeline(list(waiting.values()))
+        for index, answer in zip(waiting, answers, strict=True):
+            with redis_errors(_deed(batches[index])):
+                if isinstance(answer, Exception):
+                    raise answer
+            replies[index] = _reply(batches[index].miner, answer)
+        return [replies[index] for index in range(len(batches))]
+
+    async def head(self, miner: str) -> Head | None:
+        """Where a miner's stream stands. A head that cannot be read is a ``WorldError``."""
+        key = self._names.key(miner, "head")
+        with redis_errors(f"read {key}"):
+            found = await cast("Awaitable[dict[bytes, bytes]]", self._client.hgetall(key))
+        if not found:
+            return None
+        fields = {name.decode(): value.decode() for name, value in found.items()}
+        try:
+            return Head(
+                generation=int(fields["generation"]),
+                epoch=int(fields["epoch"]),
+                offset=int(fields["offset"]),
+                raw_hash=fields["raw_hash"],
+                seq=int(fields["seq"]),
+                chain=fields["chain"],
+                oldest_seq=int(fields["oldest"]),
+                log_time_us=int(fields["log_time_us"]),
+                model_version=fields["model"],
+                degraded=tuple(orjson.loads(fields["degraded"])),
+            )
+        except (KeyError, ValueError) as exc:
+            raise WorldError(
+                f"{key} was changed by another hand ({exc!r}); restore it, or delete it and the stream beside it and "
+                f"run changeover rebuild --new-generation"
+            ) from exc
+
+    async def read(self, miner: str, after_seq: int = 0, count: int | None = None) -> list[Entry]:
+        """Entries from ``after_seq`` + 1 on, at most ``count``; their chain is recomputed."""
+        key = self._names.key(miner, "signals")
+        entries: list[Entry] = []
+        while count is None or len(entries) < count:
+            start = (entries[-1].seq if entries else after_seq) + 1
+            wanted = READ_PAGE if count is None else min(READ_PAGE, count - len(entries))
+            with redis_errors(f"read {key}"):
+                found = await self._client.xrange(key, min=f"{start}-0", max="+", count=wanted)
+            page = cast("list[tuple[bytes, dict[bytes, bytes]]]", found)
+            entries.extend(_entry(key, *item) for item in page)
+            if len(page) < wanted:
+                break
+        broken = first_break(entries)
+        if broken:
+            raise DivergedError(f"{key}: {broken}; it was changed by another hand or replaced while it was read")
+        return entries
+
+    async def site(self, miner: str, site: str) -> dict[str, str]:
+        """A site's latest valuation; empty where there is none."""
+        key = self._names.key(miner, f"site:{site}")
+        with redis_errors(f"read {key}"):
+            found = await cast("Awaitable[dict[bytes, bytes]]", self._client.hgetall(key))
+        return {name.decode(): value.decode() for name, value in found.items()}
+
+    async def store_checkpoint(self, miner: str, offset: int, blob: bytes, generation: int | None = None) -> bool:
+        """Keep a checkpoint unless a newer one is there, the head is not so far, or of another generation."""
+        if offset < 0:
+            raise ValueError(f"a checkpoint of {miner} at offset {offset}: offsets count from 0")
+        keys = [self._names.key(miner, "checkpoint"), self._names.key(miner, "head")]
+        arguments = [offset, blob, "" if generation is None else generation, int(not miner.startswith(MARKET[0]))]
+        answer = await self._call("checkpoint", keys, arguments, action=f"store the checkpoint of {miner} at {offset}")
+        return answer == [b"KEPT"]
+
+    async def load_checkpoint(self, miner: str) -> tuple[int, bytes] | None:
+        """The newest checkpoint."""
+        key = self._names.key(miner, "checkpoint")
+        with redis_errors(f"read {key}"):
+            value = await cast("Awaitable[bytes | None]", self._client.get(key))
+        if value is None:
+            return None
+        digits, colon, blob = value.partition(b":")
+        if not colon or not digits.isdigit() or len(digits) >= CHECKPOINT_PREFIX_BYTES:
+            raise WorldError(f"{key} holds no checkpoint of ours ({len(value)} bytes); delete it to start without one")
+        return int(digits), blob
+
+    async def new_generation(self, miner: str) -> int:
+        """Set the old stream aside, drop the checkpoint, number from 1 again."""
+        wrong = miner_flaw(miner)
+        if wrong:
+            raise ValueError(wrong)
+        head = await self.head(miner)
+        old = head.generation if head else 0
+        stream = self._names.key(miner, "signals")
+        keys = [self._names.key(miner, "head"), stream, f"{stream}:g{old}", self._names.key(miner, "checkpoint")]
+        arguments = [old if head else "", old + 1, genesis_chain(miner, old + 1)]
+        answer = await self._call("generation", keys, arguments, action=f"begin generation {old + 1} of {miner}")
+        if answer[0] == b"TAKEN":
+            raise WorldError(f"cannot set {stream} aside: {keys[2]} is there already; rename or delete that one first")
+        if answer[0] == b"CHANGED" and answer[1] != b"%d" % (old + 1):
+            raise WorldError(f"the head of {miner} went from generation {old} to {answer[1].decode()} meanwhile")
+        return old + 1  # CHANGED to just this one: made at the same moment, or by our own call whose reply was lost
+
+    async def register(self, miner: str) -> None:
+        """Add to the miners that publish."""
+        with redis_errors(f"add {miner} to {self._names.miners}"):
+            await self._client.sadd(self._names.miners, miner)
+
+    async def miners(self) -> list[str]:
+        """The miners that publish, in order of name."""
+        with redis_errors(f"read {self._names.miners}"):
+            found = await cast("Awaitable[set[bytes]]", self._client.smembers(self._names.miners))
+        return sorted(name.decode() for name in found)
+
+    async def close(self) -> None:
+        """Close the client's connections."""
+        await self._client.aclose()
+
+    def _packed(self, batch: SinkBatch) -> tuple[list[str], list[Any]]:
+        """Keys and arguments of the write function, in the order in which ``changeover.lua`` reads them."""
+        miner, names = batch.miner, self._names
+        keys = [names.key(miner, "head"), names.key(miner, "signals")]
+        keys.extend(names.key(miner, f"site:{site}") for site in batch.sites)
+        arguments: list[Any] = [
+            batch.generation,
+            batch.epoch,
+            int(batch.opens_epoch),
+            int(batch.starts_generation),
+            batch.from_offset,
+            batch.to_offset,
+            batch.seq_before,
+            batch.chain_before,
+            genesis_chain(miner, batch.generation),
+            batch.raw_hash,
+            batch.log_time_us,
+            batch.model_version,
+            orjson.dumps(list(batch.degraded)),
+            batch.trim_below,
+            names.key(miner, "live"),
+            len(batch.entries),
+            len(batch.sites),
+        ]
+        for entry in batch.entries:
+            arguments += (entry.offset, entry.seq, entry.chain, entry.json)
+        for fields in batch.sites.values():
+            arguments.append(len(fields))
+            for pair in fields.items():
+                arguments += pair
+        return keys, arguments
+
+    async def _call(self, function: str, keys: list[str], arguments: list[Any], *, action: str) -> list[bytes]:
+        name = f"changeover_{function}_{self._version}"
+        with redis_errors(action):
+            try:
+                return cast("list[bytes]", await self._client.fcall(name, len(keys), *keys, *arguments))
+            except ResponseError as exc:
+                if not _function_lost(exc):
+                    raise
+            await self._client.function_load(self._source, replace=True)
+            return cast("list[bytes]", await self._client.fcall(name, len(keys), *keys, *arguments))
+
+    async def _pipeline(self, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
+        if not calls:
+            return []
+        name = f"changeover_write_{self._version}"
+        with redis_errors(f"write {len(calls)} batches"):
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for keys, arguments in calls:
+                    pipeline.fcall(name, len(keys), *keys, *arguments)
+                return list(await pipeline.execute(raise_on_error=False))
+
+
+def _function_lost(answer: object) -> bool:
+    return isinstance(answer, ResponseError) and FUNCTION_LOST in str(answer)
+
+
+def _deed(batch: SinkBatch) -> str:
+    return f"write {batch.miner}, offsets {batch.from_offset} to {batch.to_offset}"
+
+
+def _malformed(batch: SinkBatch, wrong: str) -> SinkReply:
+    return SinkReply("REFUSED", 0, NO_OFFSET, 0, describe(batch.miner, ("malformed", wrong)))
+
+
+def _reply(miner: str, answer: list[bytes]) -> SinkReply:
+    status, appended, offset, seq, *reason = [part.decode() for part in answer]
+    return SinkReply(cast("Status", status), int(appended), int(offset), int(seq), describe(miner, reason))
+
+
+def _entry(key: str, entry_id: bytes, fields: dict[bytes, bytes]) -> Entry:
+    try:
+        seq = int(entry_id.partition(b"-")[0])
+        return Entry(int(fields[b"offset"]), seq, fields[b"chain"].decode(), fields[b"json"])
+    except (KeyError, ValueError) as exc:
+        raise DivergedError(f"{key}: entry {entry_id.decode()} is not of ours ({exc!r})") from exc
