@@ -56,7 +56,8 @@ class Describer:
         self.config_hash = config_hash(config)
         widest = int(layout.sites["inputs"].max()) if len(layout.sites) else 1
         self.trial, self.flip_found, self.flip_value = np.zeros(widest), np.zeros(widest, np.int64), np.zeros(widest)
-        self.phi, self.figures, self.total = np.zeros(GROUP_COUNT + 1), np.zeros(FIGURES), np.zeros(FIGURES)
+        self.phi, self.gains = np.zeros(GROUP_COUNT + 1), np.zeros(1 << GROUP_COUNT)
+        self.figures, self.total = np.zeros(FIGURES), np.zeros(FIGURES)
 
     def switch(self, state: State, event: np.void, cause: Cause) -> Signal:
         """Content of a switch; the load's next signal will be explained from this one."""
@@ -170,7 +171,7 @@ class Describer:
         return Signal(position, content)
 
     def _why(self, state: State, number: int, item: int, coupled: bool) -> Why:
-        total = float(shares(state, number, item, coupled, self.trial, self.phi))
+        total = float(shares(state, number, item, coupled, self.trial, self.gains, self.phi))
         groups = {name: float(self.phi[group]) for group, name in enumerate(GROUPS) if self.phi[group] != 0.0}
         if self.phi[GROUP_COUNT] != 0.0:
             groups["state"] = float(self.phi[GROUP_COUNT])

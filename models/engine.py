@@ -63,9 +63,9 @@ class Engine:
     1718582400000000
     """
 
-    def __init__(self, names: Catalogue, config: DecidingConfig, *, marks: bool = False) -> None:
-        """An engine before the log's first record, without a fleet. ``marks``: ``step`` stops at checkpoint marks."""
-        self.names, self.config, self.marks = names, config, marks
+    def __init__(self, names: Catalogue, config: DecidingConfig) -> None:
+        """An engine before the log's first record, without a fleet."""
+        self.names, self.config = names, config
         self.miner: Miner | None = None
         self.layout = _no_fleet(names)
         self.state: State = empty_state(self.layout, names, config, _policy_figures(config))
@@ -94,17 +94,17 @@ class Engine:
             signals += found
         return signals
 
-    def step(self, rows: Rows, start: int, end: int) -> tuple[int, list[Signal], bool]:
-        """Apply rows until one gave signals or passed a checkpoint mark.
+    def step(self, rows: Rows, start: int, end: int, *, marks: bool = False) -> tuple[int, list[Signal], bool]:
+        """Apply rows until one gave signals or, with ``marks``, passed a checkpoint mark.
 
         Returns (next row, signals, whether the last row applied passed a mark).
         """
         self.grow()
-        place, count, code = kernel.advance(self.state, rows, start, end, int(self.marks))
+        place, count, code = kernel.advance(self.state, rows, start, end, int(marks))
         if code == FLEET_DUE:
             self._build()
             count = kernel.settle(self.state)
-            code = MARK if self.marks and kernel.is_marked(self.state) else code
+            code = MARK if marks and kernel.is_marked(self.state) else code
         found = self._collect(count, cause_of(rows[place - 1])) if count else []
         return place, found, code == MARK
 

@@ -46,13 +46,15 @@ def blend(state: State, number: int, item: int, mask: int, trial: np.ndarray) ->
 
 
 @jit
-def shares(state: State, number: int, item: int, coupled: bool, trial: np.ndarray, phi: np.ndarray) -> float:
+def shares(
+    state: State, number: int, item: int, coupled: bool, trial: np.ndarray, gains: np.ndarray, phi: np.ndarray
+) -> float:
     """Shapley shares of the input groups in the change of v(to) - v(from) [USD/h], into ``phi[:GROUP_COUNT]``.
 
-    ``phi[GROUP_COUNT]`` takes what fleet changes did since. ``trial`` is scratch for one view. Returns the whole change.
+    ``phi[GROUP_COUNT]`` takes what fleet changes did since. ``trial`` is scratch for one view, ``gains`` for one figure
+    per subset of groups. Returns the whole change.
     """
     weights = (1.0 / 5.0, 1.0 / 20.0, 1.0 / 30.0, 1.0 / 20.0, 1.0 / 5.0)  # |S|! (4-|S|)! / 5!
-    gains = np.zeros(1 << GROUP_COUNT)
     for mask in range(1 << GROUP_COUNT):
         blend(state, number, item, mask, trial)
         gains[mask] = gain_usd_per_hour(state, number, item, coupled, trial, 0)

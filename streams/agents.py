@@ -19,8 +19,8 @@ from streams.bridge import Bridge
 from streams.clock import now_us
 from streams.connect import kafka_connection, wait_for_topics
 from streams.exit_codes import HALTED
+from streams.log import RawProducer, TopicProducer
 from streams.log.connection import Connection
-from streams.log.producer import RawProducer, TopicProducer
 from streams.outside import admit
 from streams.process import Built, Ending, Guarded, Process, app_settings, supervise
 from streams.rejected import rejected_message
@@ -100,12 +100,12 @@ def agents_app(process: Process, door: Door) -> faust.App:
     )
 
     @app.on_partitions_assigned.connect(weak=False)
-    async def assigned(_app: faust.App, **_more: object) -> None:
+    async def assigned(_app: faust.App, *_partitions: object, **_more: object) -> None:
         process.health.set("reading observations", ready=True)
         process.say("reading observations, copying signals")
 
     @app.on_partitions_revoked.connect(weak=False)
-    async def revoked(_app: faust.App, **_more: object) -> None:
+    async def revoked(_app: faust.App, *_partitions: object, **_more: object) -> None:
         process.health.set("waiting for the group", ready=False)
 
     @app.agent(topic, name="observations", concurrency=1)  # more would commit past a message still under way

@@ -7,7 +7,7 @@ import time
 
 import orjson
 
-from streams.log.producer import RawProducer, StaleTickError
+from streams.log import RawProducer, StaleTickError
 
 SECOND_US = 1_000_000
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeVar
 
 import redis.asyncio
 from redis.asyncio.retry import Retry
@@ -15,9 +16,11 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from streams.errors import WorldError
 from streams.log.connection import BrokerError, Connection
 from streams.log.topics import create_topics
-from streams.process import Process
 from streams.settings import Settings
 from streams.sink.redis_errors import redis_errors
+
+if TYPE_CHECKING:
+    from streams.process import Process  # its frame is slow to import, and clients have no process
 
 T = TypeVar("T")
 
@@ -51,6 +54,22 @@ def open_redis(settings: Settings) -> redis.asyncio.Redis:
         socket_timeout=ANSWER_TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),
     )
+
+
+@asynccontextmanager
+async def opened_redis(settings: Settings) -> AsyncIterator[redis.asyncio.Redis]:
+    """A client for one command: what goes wrong with the connection is told in one line.
+
+    Raises:
+        WorldError: Redis is away.
+    """
+    client = open_redis(settings)
+    try:
+        yield client
+    except REDIS_AWAY as error:
+        raise WorldError(f"Redis at {settings.redis.masked}: {text_of(error)}; start it or set REDIS_URL") from error
+    finally:
+        await client.aclose()
 
 
 async def wait_for_redis(process: Process, client: redis.asyncio.Redis) -> None:
@@ -122,7 +141,7 @@ async def waiting(
     retrying = AsyncRetrying(
         stop=stop_after_delay(process.settings.worker.start_up_s),
         wait=wait_random_exponential(multiplier=FIRST_PAUSE_S, max=LONGEST_PAUSE_S),
-        retry=retry_if_exception(again),
+        retry=retry_if_exception(lambda error: again(error) and not process.stopping.is_set()),
         before_sleep=say,
         reraise=True,
     )

@@ -20,6 +20,7 @@ from streams.errors import FeedError, SettingsError
 from streams.fleetfile_errors import explain, unknown_key, written
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
+MAX_LINE_CHARACTERS = 1_000  # the TOML parser takes the square of a dotted key's length: minutes for 50,000 dots
 
 TABLES = ("miner", "site", "fact")
 MINER_KEYS = ("key", "name")
@@ -58,11 +59,13 @@ def fleet_files(path: Path) -> list[Path]:
 
 def read_miner(file: Path) -> Miner:
     """One miner from one file."""
+    text = read_text(file)
+    refuse_long_lines(text, file)
     try:
-        document = tomllib.loads(read_text(file))
+        document = tomllib.loads(text)
     except RecursionError as error:
-        raise SettingsError(f"{file}: nested too deeply for a fleet file") from error
-    except ValueError as error:  # TOMLDecodeError is one; so is an integer of thousands of digits
+        raise SettingsError(f"{file}: nested too deeply for a fleet") from error
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{file}: not TOML: {error}") from error
     return miner_of(document, str(file))
 
@@ -86,6 +89,15 @@ def read_text(file: Path) -> str:
         raise SettingsError(f"{file}: not UTF-8 text (byte {error.start}): save it as UTF-8") from error
 
 
+def refuse_long_lines(text: str, file: Path) -> None:
+    """Refuse a line that no fleet file has."""
+    for number, line in enumerate(text.split("\n"), start=1):
+        if len(line) > MAX_LINE_CHARACTERS:
+            raise SettingsError(
+                f"{file}: line {number} has {len(line)} characters; a fleet file's have {MAX_LINE_CHARACTERS} at most"
+            )
+
+
 def unreadable(path: Path, error: OSError) -> SettingsError:
     """What is said of a file the system refuses to open."""
     return SettingsError(f"{path}: cannot be read: {error.strerror or error}")
@@ -102,11 +114,9 @@ def miner_of(document: dict[str, Any], file: str) -> Miner:
     try:
         return ADAPTER.validate_json(json.dumps(fields, default=day_text))
     except RecursionError as error:
-        raise SettingsError(f"{file}: nested too deeply for a fleet file") from error
+        raise SettingsError(f"{file}: nested too deeply for a fleet") from error
     except ValidationError as error:
         raise SettingsError(explain(error, file)) from error
-    except ValueError as error:  # an integer of thousands of digits, which TOML allows in hexadecimal
-        raise SettingsError(f"{file}: holds a number no fleet can need: {error}") from error
 
 
 def refuse_unknown(table: dict[str, Any], known: tuple[str, ...], file: str, prefix: str) -> None:

@@ -50,7 +50,8 @@ def explain_one(refusal: ErrorDetails) -> str:
     if kind == "value_error":
         return impossible(place, str(refusal["ctx"]["error"]))
     if kind == "json_invalid":
-        return f"not JSON: {refusal['msg']}"
+        deep = "recursion limit" in refusal["msg"]
+        return "nested too deeply for a fleet" if deep else f"not JSON: {refusal['msg']}"
     allowed = ALLOWED.get(kind, refusal["msg"])
     return f"{key_path(place) or 'the document'} = {shown(refusal['input'])} must be {allowed}"
 
@@ -77,8 +78,8 @@ def shown(value: object) -> str:
     """A value as it was given, cut where it is long."""
     try:
         text = repr(value)
-    except (RecursionError, ValueError):  # tables in tables by the thousand; an integer of thousands of digits
-        return f"a {type(value).__name__} too large to show"
+    except RecursionError:  # tables in tables by the thousand
+        return f"a {type(value).__name__} nested too deeply to show"
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 

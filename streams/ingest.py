@@ -13,7 +13,7 @@ from streams.clock import append_ticks, now_us
 from streams.connect import kafka_connection, wait_for_topics
 from streams.errors import FeedError
 from streams.feeds.contract import Feed
-from streams.log.producer import RawProducer, RecordTooLargeError
+from streams.log import RawProducer, RecordTooLargeError
 from streams.process import Built, Ending, Guarded, Process, quiet_app, supervise
 from streams.settings import Settings
 

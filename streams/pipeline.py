@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import orjson
 
-from models.carry import log_time_of
-from models.engine import Engine, day_of
+from models.engine import Engine
 from models.records import SECOND_US, Clock, DecidingConfig, EpochStart, FleetChange
-from models.rows import Catalogue, Rows, RowTuple, clock_row, observation_row, rows_of
+from models.rows import CLOCK, Catalogue, Rows, RowTuple, clock_row, observation_row, rows_of
 from streams.checkpoint import Checkpoint
-from streams.errors import HaltedError, WorldError
-from streams.fleetfile import decode_miner, encode_miner
-from streams.parse import Parsed, parse, read_config
+from streams.errors import HaltedError
+from streams.fleetfile import encode_miner
+from streams.parse import Parsed, parse
 from streams.part import Part
 from streams.stream import Stream
 from streams.wire import MARKET, NO_OFFSET, Origin, RawRecord, SinkBatch
@@ -62,16 +62,20 @@ class Mode:
 
 
 class Pipeline:
-    """Engines of the miners a part carries, fed in log order. ``offset`` is the last record processed."""
+    """Engines of the miners a part carries, fed in log order. ``offset`` is the last record processed.
+
+    ``passed``: miners that a checkpoint brought beyond ``offset``; they pass over the records up to theirs.
+    """
 
     def __init__(self, mode: Mode, generations: Mapping[str, int] | None = None) -> None:
         """A pipeline before the log's first record; ``generations`` names those already begun (default 1)."""
         self.mode, self.generations = mode, dict(generations or {})
         self.offset, self.epoch, self.config = NO_OFFSET, 0, DecidingConfig()
         self.names = Catalogue()
-        self.market = Engine(self.names, self.config, marks=mode.marks)
+        self.market = Engine(self.names, self.config)
         self.engines: dict[str, Engine] = {}
         self.streams: dict[str, Stream] = {}
+        self.passed: dict[str, int] = {}
         self._raws: dict[int, RawRecord] = {}
         self._valued_us = 0
 
@@ -84,7 +88,7 @@ class Pipeline:
         """Apply raw records in log order; those at or before ``offset`` are passed over."""
         step, rows = Step(), list[RowTuple]()
         began_us = self.market.log_time_us
-        self._raws = {}
+        self._raws = {offset: raw for offset, raw in self._raws.items() if offset == self.offset}  # a cut may need it
         for raw in raws:
             if raw.offset <= self.offset:
                 continue
@@ -106,6 +110,8 @@ class Pipeline:
         """The shortcut past the codec for imported history: rows of the log up to ``last_offset``."""
         step = Step()
         self._raws = {}
+        step.ticks = int((rows["kind"] == CLOCK).sum())
+        step.observations = len(rows) - step.ticks
         self._run(rows, step)
         self.offset = last_offset
         self._close(step, moved=True)
@@ -134,15 +140,25 @@ class Pipeline:
         """Apply rows to every engine, each in log order."""
         if len(rows) == 0:
             return
-        self._run_engine(MARKET, self.market, rows, step)
-        for miner in self.miners:
-            self._run_engine(miner, self.engines[miner], rows, step)
+        mark = self._last_mark(rows) if self.mode.marks else len(rows)
+        for miner, engine in ((MARKET, self.market), *((miner, self.engines[miner]) for miner in self.miners)):
+            self._run_engine(miner, engine, rows, mark, step)
 
-    def _run_engine(self, miner: str, engine: Engine, rows: Rows, step: Step) -> None:
-        start, end = 0, len(rows)
+    def _last_mark(self, rows: Rows) -> int:
+        """The row from which on checkpoint marks are looked for: of the marks in these rows only the last is used."""
+        ticks = np.flatnonzero(rows["kind"] == CLOCK)
+        if len(ticks) == 0:
+            return len(rows)
+        every_us = self.config.checkpoint_every_s * SECOND_US
+        mark_us = rows["event_us"][ticks].max() // every_us * every_us
+        return int(ticks[np.argmax(rows["event_us"][ticks] >= mark_us)])
+
+    def _run_engine(self, miner: str, engine: Engine, rows: Rows, mark: int, step: Step) -> None:
+        start, end = int(np.searchsorted(rows["position"], self._passed(miner), side="right")), len(rows)
+        checkpoint = None
         while start < end:
             try:
-                start, signals, marked = engine.step(rows, start, end)
+                start, signals, marked = engine.step(rows, start, mark if start < mark else end, marks=start >= mark)
             except Exception as bug:
                 # Whatever the engine raises is our bug: the part halts at the offset, it never goes past it.
                 first, last = rows[start]["position"], rows[-1]["position"]
@@ -153,7 +169,9 @@ class Pipeline:
                 step.batches += self.streams[miner].add(signals, engine.log_time_us, self._hash_of)
             if marked:
                 offset = int(rows[start - 1]["position"])
-                step.checkpoints.append(self.checkpoint(miner, offset, self._hash_of(offset)))
+                checkpoint = self.checkpoint(miner, offset, self._hash_of(offset))
+        if checkpoint is not None:
+            step.checkpoints.append(checkpoint)
 
     def _turn(self, parsed: Parsed, raw: RawRecord, step: Step) -> bool:
         """Apply fleet changes and epoch starts. False where this code must stop before one."""
@@ -166,13 +184,13 @@ class Pipeline:
 
     def _change_fleet(self, record: FleetChange, raw: RawRecord, step: Step) -> None:
         miner = record.miner.key
-        if not self.mode.part.carries(miner):
+        if not self.mode.part.carries(miner) or raw.offset <= self._passed(miner):
             return
         if self.epoch == 0:
             step.rejected.append(Rejected(raw, f"fleet of {miner}: no epoch has begun; append an epoch first"))
             return
         if miner not in self.engines:
-            born = Engine(self.names, self.config, marks=self.mode.marks)
+            born = Engine(self.names, self.config)
             born.restore(self.market.snapshot())
             self.engines[miner] = born
             self.streams[miner] = Stream(
@@ -194,14 +212,16 @@ class Pipeline:
                 reason = f"epoch {record.epoch} does not follow epoch {self.epoch}, or differs from it"
                 step.rejected.append(Rejected(raw, reason))
             return True
+        self._cut_before(raw.offset, step)
         if record.code_hash != self.mode.code_hash and not self.mode.any_code:
             step.superseded = record
             return False
-        self._cut_before(raw.offset, step)
         self.epoch, self.config = record.epoch, record.config
         self._raws[raw.offset] = raw
         self.market.start_epoch(record.config, raw.offset, raw.receipt_time_us)
         for miner in self.miners:
+            if raw.offset <= self._passed(miner):
+                continue
             engine, stream = self.engines[miner], self.streams[miner]
             signals = engine.start_epoch(record.config, raw.offset, raw.receipt_time_us)
             stream.open_epoch(record.epoch)
@@ -252,32 +272,8 @@ class Pipeline:
             state=engine.snapshot(),
         )
 
-    def restore(self, checkpoints: Sequence[Checkpoint]) -> None:
-        """Take over the checkpoints of one offset: the market's and those of the miners carried."""
-        offsets = sorted({checkpoint.offset for checkpoint in checkpoints})
-        if len(offsets) != 1:
-            raise WorldError(f"checkpoints of one part lie at different offsets {offsets}: restart, or rebuild")
-        self.offset = offsets[0]
-        for checkpoint in checkpoints:
-            if checkpoint.code_hash != self.mode.code_hash and not self.mode.any_code:
-                raise WorldError(
-                    f"the checkpoint of {checkpoint.miner} was made by code {checkpoint.code_hash}, this is "
-                    f"{self.mode.code_hash}: start an epoch for this code, or rebuild"
-                )
-            self.config, self.epoch = read_config(orjson.loads(checkpoint.config)), checkpoint.epoch
-            engine = self._restored(checkpoint)
-            if checkpoint.miner == MARKET:
-                self.market = engine
-            else:
-                self.engines[checkpoint.miner] = engine
-                self.streams[checkpoint.miner] = Stream.resumed(self.mode.origin, checkpoint)
-
-    def _restored(self, checkpoint: Checkpoint) -> Engine:
-        engine = Engine(self.names, self.config, marks=self.mode.marks)
-        miner = decode_miner(checkpoint.miner_json) if checkpoint.miner_json else None
-        engine.adopt(miner, self.config, day_of(log_time_of(checkpoint.state)))
-        engine.restore(checkpoint.state)
-        return engine
+    def _passed(self, miner: str) -> int:
+        return self.passed.get(miner, NO_OFFSET)
 
 
 def _site_fields(engine: Engine, offset: int) -> dict[str, dict[str, str]]:

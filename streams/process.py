@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,12 +21,15 @@ import uvloop
 from faust.app.base import BootStrategy
 from mode import Service
 
-from streams.errors import ChangeoverError, SettingsError
+from streams.errors import ChangeoverError, HaltedError, SettingsError, WorldError
 from streams.exit_codes import DONE, HALTED, exit_code
 from streams.health import Health, HealthServer
 from streams.settings import Settings
 
 logger = logging.getLogger("changeover")
+
+STOP_S = 25.0
+"""How long a stop may take [s]; a thread of a library that hangs must not keep the process from ending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +47,11 @@ class Process:
     def __init__(self, settings: Settings, service: str) -> None:
         self.settings = settings
         self.service = service
-        self.instance = settings.instance(service)
+        self.instance = settings.new_instance(service)
         self.health = Health(service)
         self.ending: Ending | None = None
+        self.cut_off = False
+        self.stopping = asyncio.Event()
         self._ended = asyncio.Event()
 
     def say(self, line: str, *, loud: bool = False) -> None:
@@ -56,16 +63,22 @@ class Process:
         if self.ending is None:
             self.ending = Ending(code, line, kind)
             self.health.set(line or "stopping", ready=False, failed=code != DONE)
+            self.stopping.set()
             self._ended.set()
 
     def fail(self, error: Exception) -> None:
         """Stop the process for an error: ours in one line, anything else with its traceback."""
         while isinstance(error, ExceptionGroup):
             error = error.exceptions[0]
+        if self.stopping.is_set() and isinstance(error, WorldError):
+            self.say(f"while stopping: {error}")
+            return
         if not isinstance(error, ChangeoverError):
             logger.critical("%s: unexpected %s", self.service, type(error).__name__, exc_info=error)
             self.end(HALTED, f"{self.service} halted: {type(error).__name__}: {error}", "HaltedError")
             return
+        if isinstance(error, HaltedError):
+            logger.critical("%s: the engine failed", self.service, exc_info=error)
         self.end(exit_code(error), str(error), type(error).__name__)
 
     async def ended(self) -> None:
@@ -98,6 +111,7 @@ class Guarded(Service):
 
     async def on_stop(self) -> None:
         """Give the task a moment to come to its own end before it is cancelled."""
+        self.process.stopping.set()
         if self._patience_s:
             try:
                 await asyncio.wait_for(self._finished.wait(), self._patience_s)
@@ -110,6 +124,9 @@ Built = tuple[faust.App, Sequence[Service]]
 
 async def supervise(process: Process, build: Callable[[], Awaitable[Built]]) -> Ending:
     """Serve health, build the app and its services, run them until a signal or an ending, stop all of it."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, process.end, DONE)
     http = HealthServer(process.health, process.settings.http.host, process.settings.port(process.service))
     try:
         await http.start()
@@ -120,12 +137,17 @@ async def supervise(process: Process, build: Callable[[], Awaitable[Built]]) -> 
     finally:
         process.health.set("stopping", ready=False, failed=process.health.failed)
         await http.stop()
-    return process.ending or Ending(DONE)
+    ending = process.ending or Ending(DONE)
+    if process.cut_off:
+        process.say(f"ending with {ending.code}: {ending.line or 'stopped'}", loud=True)
+        sys.stderr.flush()
+        os._exit(ending.code)
+    return ending
 
 
 async def run_worker(process: Process, app: faust.App, services: Sequence[Service]) -> None:
     """Run the app and the services in a Faust worker until a signal or an ending."""
-    worker = faust.Worker(
+    worker = Unsignalled(
         app,
         *services,
         loop=asyncio.get_running_loop(),
@@ -138,13 +160,25 @@ async def run_worker(process: Process, app: faust.App, services: Sequence[Servic
     ended = asyncio.create_task(process.ended())
     await asyncio.wait({running, ended}, return_when=asyncio.FIRST_COMPLETED)
     process.health.set("stopping", ready=False, failed=process.health.failed)
-    await worker.stop()
+    try:
+        await asyncio.wait_for(worker.stop(), STOP_S)
+    except TimeoutError:
+        process.cut_off = True
+        process.say(f"not everything stopped within {STOP_S:g} s: cut off", loud=True)
     ended.cancel()
+    running.cancel()
     await asyncio.gather(ended, return_exceptions=True)
     (result,) = await asyncio.gather(running, return_exceptions=True)
     for problem in (result, worker.crash_reason):
         if isinstance(problem, Exception):
             process.fail(problem)
+
+
+class Unsignalled(faust.Worker):
+    """A Faust worker that leaves signals to :func:`supervise`: its own handler would not wait for the stop."""
+
+    def install_signal_handlers(self) -> None:
+        """Install none."""
 
 
 class QuietApp(faust.App):

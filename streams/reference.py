@@ -17,7 +17,7 @@ from pydantic import BaseModel, SecretStr
 
 from models.records import DecidingConfig
 from streams.outside import json_schema
-from streams.settings import ENVIRONMENT, PORTS, Settings
+from streams.settings import ENVIRONMENT, OF_THE_TESTS, PORTS, Settings
 from streams.wire import Names
 
 DECIDING = {
@@ -95,7 +95,7 @@ def naming_lines() -> Iterator[str]:
     yield f"| live | | `{live.topic('raw')}` | `{live.key('mara', 'signals')}` |"
     yield f"| demo | main | `{demo.topic('raw')}` | `{demo.key('mara', 'signals')}` |"
     yield ""
-    yield "`CHANGEOVER_DATA` is read by the test suite alone: the folder of history that some tests replay."
+    yield "Variables that only the test suite reads begin with " + ", ".join(f"`{each}`" for each in OF_THE_TESTS) + "."
 
 
 def shown(default: Any) -> str:  # noqa: ANN401 a default may be anything

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
@@ -19,10 +20,23 @@ from pydantic import ValidationError
 
 from models.records import DecidingConfig
 from streams.errors import SettingsError
-from streams.settings_tables import Embedded, Engine, Http, Kafka, Redis, Run, Table, Worker, explain, nearest
+from streams.settings_tables import Demo, Embedded, Engine, Http, Kafka, Redis, Run, Table, Worker, explain, nearest
 from streams.wire import Names
 
-__all__ = ["ENVIRONMENT", "PORTS", "Embedded", "Engine", "Http", "Kafka", "Redis", "Run", "Settings", "Worker", "load"]
+__all__ = [
+    "ENVIRONMENT",
+    "PORTS",
+    "Demo",
+    "Embedded",
+    "Engine",
+    "Http",
+    "Kafka",
+    "Redis",
+    "Run",
+    "Settings",
+    "Worker",
+    "load",
+]
 
 ENVIRONMENT: dict[str, tuple[str, str]] = {
     "KAFKA_BROKERS": ("kafka", "brokers"),
@@ -44,12 +58,16 @@ ENVIRONMENT: dict[str, tuple[str, str]] = {
     "CHANGEOVER_START_UP_S": ("worker", "start_up_s"),
     "CHANGEOVER_BROKER_BINARY": ("embedded", "broker_binary"),
     "CHANGEOVER_REDIS_BINARY": ("embedded", "redis_binary"),
+    "CHANGEOVER_DEMO_SEED": ("demo", "seed"),
+    "CHANGEOVER_DEMO_SPEED": ("demo", "speed"),
+    "CHANGEOVER_DEMO_RECORD": ("demo", "record"),
 }
 """Variable -> (table, key)."""
 
 OURS = "CHANGEOVER_"
-NOT_SETTINGS = frozenset({"CHANGEOVER_SETTINGS", "CHANGEOVER_DATA"})
-"""The variables that name the settings file and the test suite's history."""
+SETTINGS_FILE = "CHANGEOVER_SETTINGS"
+OF_THE_TESTS = ("CHANGEOVER_DATA", "CHANGEOVER_REFUSE_SKIPS", "CHANGEOVER_TEST_")
+"""What variables begin with that only the test suite reads; services let them be."""
 
 PORTS = {"worker": 6061, "agents": 6062, "ingest": 6063}
 """Port of health and metrics of each kind of service, where none is set."""
@@ -65,6 +83,7 @@ class Settings(Table):
     engine: Engine = Engine()
     worker: Worker = Worker()
     embedded: Embedded = Embedded()
+    demo: Demo = Demo()
     deciding: DecidingConfig = DecidingConfig()
 
     @property
@@ -92,6 +111,10 @@ class Settings(Table):
         """
         return f"{service}-{self.run.instance or f'{socket.gethostname()}-{os.getpid()}'}"
 
+    def new_instance(self, service: str) -> str:
+        """A name that no other producer has, nor an earlier run of this one: its records are numbered from 0."""
+        return f"{self.instance(service)}-{time.time_ns() // 1_000_000:x}"
+
     def port(self, service: str) -> int:
         """The port of health and metrics of a kind of service.
 
@@ -112,6 +135,15 @@ def state_folder(environment: Mapping[str, str] | None = None) -> Path:
     return Path(environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "changeover"
 
 
+def inherited(ours: Mapping[str, str], environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for a service started as a child: the process's own, with ``ours`` set in it.
+
+    >>> inherited({"CHANGEOVER_RUN": "b"}, {"PATH": "/bin", "CHANGEOVER_RUN": "a"})
+    {'PATH': '/bin', 'CHANGEOVER_RUN': 'b'}
+    """
+    return {**(os.environ if environment is None else environment), **ours}
+
+
 def load(file: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings. ``environment`` defaults to the process's.
 
@@ -123,8 +155,8 @@ def load(file: Path | None = None, environment: Mapping[str, str] | None = None)
     streams.errors.SettingsError: environment: CHANGEOVER_ORGIN is not a setting; did you mean CHANGEOVER_ORIGIN?
     """
     environment = process_environment() if environment is None else environment
-    if file is None and environment.get("CHANGEOVER_SETTINGS"):
-        file = Path(environment["CHANGEOVER_SETTINGS"])
+    if file is None and environment.get(SETTINGS_FILE):
+        file = Path(environment[SETTINGS_FILE])
     tables = {} if file is None else read_toml(file)
     places = {}
     for variable, value in from_environment(environment):
@@ -158,10 +190,10 @@ def read_toml(file: Path) -> dict[str, dict[str, Any]]:
 
 def from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """The variables that are set; unknown ones of ours are refused."""
-    known = [variable.removeprefix(OURS) for variable in (*ENVIRONMENT, *NOT_SETTINGS) if variable.startswith(OURS)]
+    known = [variable.removeprefix(OURS) for variable in (*ENVIRONMENT, SETTINGS_FILE) if variable.startswith(OURS)]
     for variable, value in environment.items():
         if variable in ENVIRONMENT:
             yield variable, value
-        elif variable.startswith(OURS) and variable.removeprefix(OURS) not in known:
+        elif variable.startswith(OURS) and variable != SETTINGS_FILE and not variable.startswith(OF_THE_TESTS):
             hint = nearest(variable.removeprefix(OURS), known, before=OURS)
             raise SettingsError(f"environment: {variable} is not a setting{hint}")

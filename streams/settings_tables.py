@@ -197,6 +197,16 @@ class Embedded(Table):
     ] = None
 
 
+class Demo(Table):
+    """The simulated market, which ingest runs where the origin is demo and nowhere else."""
+
+    seed: Annotated[int, says("Which market: the same seed gives the same prices.", "an integer")] = 1
+    speed: Annotated[float, says("Simulated seconds in a real second.", "1 to 3600", ge=1, le=3_600)] = 60.0
+    record: Annotated[
+        Path | None, ABSENT, says("File that keeps the market as replayable history.", "a path that does not exist yet")
+    ] = None
+
+
 def nearest(word: str, known: Iterable[str], before: str = "") -> str:
     """``; did you mean X?`` where a known word is close, else the known words.
 

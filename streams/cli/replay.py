@@ -30,7 +30,9 @@ def replay(  # noqa: PLR0913 a command takes its options
     ] = None,
     policy: Annotated[str | None, typer.Option(help="Policy that decides: breakeven or band.")] = None,
     parts: Annotated[int, typer.Option(min=1, max=1_000, help="Split the miners over so many workers.")] = 1,
-    kafka: Annotated[bool, typer.Option("--kafka", help="Through a broker, workers and Redis, in topics of its own.")] = False,
+    kafka: Annotated[
+        bool, typer.Option("--kafka", help="Through a broker, workers and Redis, in topics of its own.")
+    ] = False,
     node_map: Annotated[
         list[str] | None, typer.Option("--map", metavar="NODE=SERIES", help="Read a node or series from another.")
     ] = None,
@@ -113,7 +115,10 @@ def _result(question: Question, answer: Answer) -> dict[str, object]:
         "digest": answer.digest,
         "seconds": round(answer.seconds, 3),
         "missing": question.missing,
-        "hypothetical": {**hypothetical, **({"history": list(question.history.hypothetical)} if question.history.hypothetical else {})},
+        "hypothetical": {
+            **hypothetical,
+            **({"history": list(question.history.hypothetical)} if question.history.hypothetical else {}),
+        },
         "notes": list(question.history.notes),
     }
 

@@ -34,11 +34,15 @@ def worker(*, json: Json = False, settings: SettingsFile = None) -> int:
 
 
 def ingest(*, json: Json = False, settings: SettingsFile = None) -> int:
-    """Append what the feeds say, and a clock tick a second, to the log."""
+    """Append what the feeds say, and a clock tick a second, to the log.
+
+    Runs until stopped. With origin demo the one feed is the simulated market, which brings its own clock.
+    """
     from streams.ingest import run_ingest
+    from streams.register import feeds_for
 
     chosen = read_settings(settings)
-    return until_ended("ingest", lambda: run_ingest(chosen), json=json)
+    return until_ended("ingest", lambda: run_ingest(chosen, feeds_for(chosen)), json=json)
 
 
 def agents(*, json: Json = False, settings: SettingsFile = None) -> int:

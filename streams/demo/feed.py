@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from models.records import SECOND_US
-from streams.demo.market import DEFAULT_SPEED, START_US, MarketEvent, events
+from streams.demo.market import DEFAULT_SPEED, START_US, MarketEvent, events, require_speed
 from streams.feeds.contract import Appender
 
 Keep = Callable[[MarketEvent], None]
@@ -31,6 +31,7 @@ class DemoFeed:
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        require_speed(speed)
         self._events = events(seed, speed)
         self._speed = speed
         self._keep = keep

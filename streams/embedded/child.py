@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -11,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,8 @@ LOOPBACK = "127.0.0.1"
 KEPT_LINES = 5
 POLL_S = 0.02
 PORT_TRIES = 3
+PORTS = range(20_000, 32_000)
+FREE_PORT_TRIES = 1_000
 INSTALL_HINT = "install it with: pip install 'changeover[embedded]'"
 
 # Linux kills the child when the parent dies, even by SIGKILL. Set by a line of Python that then becomes the server:
@@ -34,13 +37,6 @@ GUARD = (
 )
 
 
-def free_port() -> int:
-    """A loopback port that nothing listens on now; another process may take it before it is used."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
-
-
 def taken(port: int) -> str:
     """Why this loopback port cannot be listened on, empty where it can."""
     with socket.socket() as probe:
@@ -50,6 +46,22 @@ def taken(port: int) -> str:
         except OSError as exc:
             return exc.strerror or str(exc)
     return ""
+
+
+def free_port() -> int:
+    """A loopback port that nothing listens on now; another process may take it before it is used.
+
+    It lies below the ports that systems give to outgoing connections: a client that tries again and again to reach a
+    stopped server on one of those may be given that very port as its own, and is then connected to itself.
+
+    >>> free_port() in PORTS
+    True
+    """
+    for _ in range(FREE_PORT_TRIES):
+        port = PORTS[secrets.randbelow(len(PORTS))]
+        if not taken(port):
+            return port
+    raise WorldError(f"no free port of {LOOPBACK} found between {PORTS[0]} and {PORTS[-1]}: stop what listens there")
 
 
 def launch_on(name: str, port: int | None, launch: Callable[[int], None]) -> int:
@@ -99,12 +111,20 @@ class Child:
     """One server process with a folder of its own for its output and files.
 
     Ctrl-C in a terminal goes to every process of its group; the child gets a session of its own, so that the parent
-    decides in which order things stop.
+    decides in which order things stop. A server that reads variables of its own must not meet the operator's, so it
+    sees only PATH; ``environment`` is for a service of ours, which then also runs in the caller's folder.
     """
 
-    def __init__(self, name: str, argv: Sequence[str], folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str],
+        folder: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
         self.argv = list(argv)
+        self.environment = environment
         self.keeps_folder = folder is not None
         self.folder = folder or Path(tempfile.mkdtemp(prefix=f"changeover-{name}-"))
         self._process: subprocess.Popen[bytes] | None = None
@@ -131,8 +151,8 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                cwd=self.folder,
-                env={"PATH": os.defpath},  # a server that reads variables of its own must not meet the operator's
+                cwd=self.folder if self.environment is None else None,
+                env={"PATH": os.defpath} if self.environment is None else self.environment,
                 start_new_session=True,
             )
         atexit.register(self.stop)
@@ -160,13 +180,15 @@ class Child:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             if not self.alive():
-                raise self._failed(f"ended at start with exit code {self._exit_code()}")
+                raise self._failed(f"ended at start with exit code {self.exit_code}")
             if answers() and self.alive():
                 return
             time.sleep(POLL_S)
         raise self._failed(f"did not answer within {timeout_s:g} s")
 
-    def _exit_code(self) -> int | None:
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended, None while it runs or before its start."""
         return None if self._process is None else self._process.returncode
 
     def _failed(self, what: str) -> WorldError:

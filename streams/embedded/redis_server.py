@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Self
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from streams.embedded.child import INSTALL_HINT, LOOPBACK, Child, configured_binary, launch_on
 from streams.errors import WorldError
@@ -133,7 +135,8 @@ class EmbeddedRedis:
 
 def server_info(port: int) -> dict[str, object]:
     """What the server at this loopback port says of itself."""
-    with redis.Redis(host=LOOPBACK, port=port, socket_timeout=2.0, socket_connect_timeout=2.0) as client:
+    once = Retry(NoBackoff(), 0)  # whoever waits for the server asks again
+    with redis.Redis(LOOPBACK, port, socket_timeout=1.0, socket_connect_timeout=1.0, retry=once) as client:
         client.ping()
         return dict(client.info("server"))
 

@@ -90,7 +90,6 @@ class RecordingWriter:
             reason = f"{error.strerror}; give a path in a folder that you may write in"
             raise SettingsError(f"{path}: cannot be written: {reason}") from error
         self._open = True
-        self._whole_bytes = 0
         self._write(HEADER)
 
     def append(self, record: RawRecord) -> None:
@@ -106,18 +105,22 @@ class RecordingWriter:
             while rest:
                 rest = rest[os.write(self._file, rest) :]
         except OSError as error:
-            os.ftruncate(self._file, self._whole_bytes)  # half a line in the middle would spoil what follows
-            self.close()
+            self._open = False  # half a line may stand at the end now: nothing may follow it
+            os.close(self._file)
             raise WorldError(
                 f"{self.path}: cannot be written on: {error.strerror}; the {self.records} records in it stay readable"
             ) from error
-        self._whole_bytes += len(line)
 
     def close(self) -> None:
-        """Finish the recording; closing twice is harmless."""
-        if self._open:
-            self._open = False
+        """Finish the recording; closing twice is harmless. Raises WorldError where the disk cannot keep it."""
+        if not self._open:
+            return
+        self._open = False
+        try:
             os.fsync(self._file)
+        except OSError as error:
+            raise WorldError(f"{self.path}: cannot be kept: {error.strerror}; record anew on another disk") from error
+        finally:
             os.close(self._file)
 
     def __enter__(self) -> Self:

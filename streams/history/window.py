@@ -61,8 +61,9 @@ LagSeconds = Annotated[int, Field(ge=0, le=366 * 86_400)]
 class WindowOptions(Options):
     """The stated lags [s] and terms of publication.
 
+    ``power_lag_s``: stated, not measured; the one print whose minute is on record came 121 s after its interval.
     ``network_lag_s``: the file's epoch starts are derived, within 12 minutes of published ones. ``network_due_days``:
-    an epoch of 2016 blocks lasted 12.7 to 14.8 days in the window. ``gpu_due_weeks``: after seven withheld weeks, the
+    an epoch of 2016 blocks lasted 12.7 to 14.7 days in the window. ``gpu_due_weeks``: after seven withheld weeks, the
     longest run on record, the publisher printed again in the eighth; until then its last print stands.
     """
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerClosed, RecordListTooLargeError
+from aiokafka.structs import RecordMetadata
 
 from streams.errors import WorldError
 from streams.log.backlog import Backlog, Item, Limits, QueueFullError, RecordTooLargeError
@@ -23,6 +24,7 @@ BATCH_BYTES = 1024 * 1024
 CLOSE_S = 5.0
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
+SHORTEST_OUTAGE_S = 0.2
 OUTAGES = (KafkaError, ProducerClosed, OSError, TimeoutError)
 TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
@@ -82,7 +84,7 @@ class TopicProducer:
                 await asyncio.wait_for(self._idle.wait(), timeout_s)
             self._task.cancel()
             await asyncio.wait([self._task])
-        await self._disconnect()
+        await self._disconnect(timeout_s)
         return self._give_up("closed before Kafka acknowledged it")
 
     async def append(
@@ -196,13 +198,21 @@ class TopicProducer:
         for item in items:
             if batch.append(timestamp=None, key=item.key, value=item.value, headers=list(item.headers)) is None:
                 raise ValueError(f"{len(items)} records do not fit one batch of {BATCH_BYTES} bytes")
-        stored = await (await self._client.send_batch(batch, self.topic, partition=0))
+        stored = await self._acknowledged(await self._client.send_batch(batch, self.topic, partition=0))
         for position, item in enumerate(items):
             item.succeed(stored.offset + position)
         self.stats.appended += len(items)
         if self.stats.outage:
             LOG.warning("Kafka at %s takes records for %s again", self.connection.bootstrap, self.topic)
             self.stats.outage = ""
+
+    async def _acknowledged(self, sent: asyncio.Future[RecordMetadata]) -> RecordMetadata:
+        """Wait for the broker's word on a batch. A numbered producer tries for ever by itself: say that it is late."""
+        sent.add_done_callback(lambda done: done.cancelled() or done.exception())  # closing may leave it to itself
+        await asyncio.wait([sent], timeout=max(self.limits.stale_tick_s, SHORTEST_OUTAGE_S))
+        if not sent.done():
+            self._note_outage(TimeoutError())
+        return await sent
 
     def _narrow(self, error: KafkaError) -> None:
         """The broker takes less than we do: go on with the first record alone; refuse it where it is alone already."""
@@ -262,12 +272,12 @@ class TopicProducer:
             raise
         self._client = client
 
-    async def _disconnect(self) -> None:
+    async def _disconnect(self, timeout_s: float = CLOSE_S) -> None:
         client, self._client = self._client, None
         if client is None:
             return
         try:
-            await asyncio.wait_for(client.stop(), CLOSE_S)
+            await asyncio.wait_for(client.stop(), timeout_s)
         except OUTAGES as exc:
             LOG.debug("closing the producer for %s hard: %r", self.topic, exc)
             await client.client.close()

@@ -73,8 +73,15 @@ class RawReader:
     async def stop(self) -> None:
         """Close; called twice or before a start it does nothing."""
         consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            await consumer.stop()
+        if consumer is None:
+            return
+        closing = asyncio.create_task(consumer.stop())
+        await asyncio.wait([closing])
+        if closing.cancelled():  # by the library itself, where a failed fetch was pausing (measured): it stops half-way
+            await consumer._client.close()  # noqa: SLF001 - what was left
+        else:
+            with broker_errors(self.connection, f"close the reader of {self.topic}"):
+                closing.result()
 
     async def __aenter__(self) -> Self:
         """Start at the log's first offset."""

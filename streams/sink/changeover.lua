@@ -9,6 +9,8 @@ local LARGEST = 9007199254740991
 local FIXED = 17 -- arguments of write before the first entry
 local PER_ENTRY = 4 -- offset, seq, chain, json
 local PAGE = 1000 -- stored entries read at a time
+local NUMBERS = {'generation', 'epoch', 'from', 'to', 'before', 'log_time', 'trim_below', 'count', 'sites'}
+local HEAD_NUMBERS = {'generation', 'epoch', 'offset', 'seq', 'oldest'}
 local HEAD = {'generation', 'epoch', 'offset', 'raw_hash', 'seq', 'chain', 'oldest', 'log_time_us', 'model', 'degraded'}
 
 local function whole(text)
@@ -37,7 +39,7 @@ local function parse_numbers(args)
     count = whole(args[16]), sites = whole(args[17]),
     opens = args[3] == '1', starts = args[4] == '1', chain_before = args[8], genesis = args[9], raw_hash = args[10],
   }
-  for _, name in ipairs({'generation', 'epoch', 'from', 'to', 'before', 'log_time', 'trim_below', 'count', 'sites'}) do
+  for _, name in ipairs(NUMBERS) do
     if not batch[name] then return batch, name .. ' is not a whole number' end
   end
   if batch.generation < 1 then return batch, 'generations count from 1' end
@@ -92,7 +94,7 @@ local function load_head(key)
     head[name] = values[i]
   end
   if absent == #HEAD then return nil, nil end
-  for _, name in ipairs({'generation', 'epoch', 'offset', 'seq', 'oldest'}) do
+  for _, name in ipairs(HEAD_NUMBERS) do
     local number = whole(head[name] or '')
     if name == 'offset' and head[name] == '-1' then number = -1 end
     if not number then return head, {'damaged_head', name, head[name] or 'nothing'} end

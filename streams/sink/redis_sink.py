@@ -54,18 +54,20 @@ class RedisSink:
     async def write_many(self, batches: Sequence[SinkBatch]) -> list[SinkReply]:
         """Write several batches in one round trip, those of one miner in the order given."""
         replies: dict[int, SinkReply] = {}
-        waiting: dict[int, tuple[list[str], list[Any]]] = {}
+        waiting: list[int] = []
         for index, batch in enumerate(batches):
             wrong = flaw(batch)
             if wrong:
                 replies[index] = _malformed(batch, wrong)
             else:
-                waiting[index] = self._packed(batch)
-        answers = await self._pipeline(list(waiting.values()))
-        if any(_function_lost(answer) for answer in answers):
-            # What a batch behind the lost call was told no longer holds: ask again for all, which doubles nothing.
+                waiting.append(index)
+        answers = await self._pipeline([batches[index] for index in waiting])
+        again = _behind_a_lost_call([batches[index].miner for index in waiting], answers)
+        if again:
             await self.start()
-            answers = await self._pipeline(list(waiting.values()))
+            later = await self._pipeline([batches[waiting[place]] for place in again])
+            for place, answer in zip(again, later, strict=True):
+                answers[place] = answer
         for index, answer in zip(waiting, answers, strict=True):
             with redis_errors(_deed(batches[index])):
                 if isinstance(answer, Exception):
@@ -221,19 +223,32 @@ class RedisSink:
             await self._client.function_load(self._source, replace=True)
             return cast("list[bytes]", await self._client.fcall(name, len(keys), *keys, *arguments))
 
-    async def _pipeline(self, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
-        if not calls:
+    async def _pipeline(self, batches: Sequence[SinkBatch]) -> list[Any]:
+        if not batches:
             return []
         name = f"changeover_write_{self._version}"
-        with redis_errors(f"write {len(calls)} batches"):
+        with redis_errors(f"write {len(batches)} batches"):
             async with self._client.pipeline(transaction=False) as pipeline:
-                for keys, arguments in calls:
+                for batch in batches:
+                    keys, arguments = self._packed(batch)
                     pipeline.fcall(name, len(keys), *keys, *arguments)
                 return list(await pipeline.execute(raise_on_error=False))
 
 
 def _function_lost(answer: object) -> bool:
     return isinstance(answer, ResponseError) and FUNCTION_LOST in str(answer)
+
+
+def _behind_a_lost_call(miners: Sequence[str], answers: Sequence[object]) -> list[int]:
+    """Places to ask again: calls that found no function, and all behind them of the same miner, to keep the order."""
+    lost: set[str] = set()
+    places = []
+    for place, (miner, answer) in enumerate(zip(miners, answers, strict=True)):
+        if _function_lost(answer):
+            lost.add(miner)
+        if miner in lost:
+            places.append(place)
+    return places
 
 
 def _deed(batch: SinkBatch) -> str:

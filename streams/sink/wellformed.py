@@ -60,6 +60,8 @@ def _entry_flaw(batch: SinkBatch) -> str | None:
             return f"entry {entry.seq} stands where {seq} belongs"
         if type(entry.offset) is not int or not offset <= entry.offset <= batch.to_offset:
             return f"entry {seq} has offset {entry.offset}, outside {offset} to {batch.to_offset}"
+        if not entry.json:
+            return f"entry {seq} has no bytes"
         chain = next_chain(chain, entry.json)
         if entry.chain != chain:
             return f"entry {seq} carries chain {entry.chain}, its bytes give {chain}"

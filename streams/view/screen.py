@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import TypedDict
 
-from rich.console import Group, RenderableType
+from rich.box import SIMPLE_HEAD, Box
+from rich.console import Group, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from models.records import SECOND_US
 from streams.view.board import Board, Document
 
+
+class TableStyle(TypedDict):
+    """What both tables look like."""
+
+    title_justify: JustifyMethod
+    box: Box
+    padding: tuple[int, int]
+    expand: bool
+
+
 SIMULATED = "SIMULATED MARKET"
+TABLE: TableStyle = {"title_justify": "left", "box": SIMPLE_HEAD, "padding": (0, 0), "expand": True}
 MODE_STYLES = {"hash": "green", "ai": "cyan", "off": "dim"}
 
 
@@ -68,17 +81,17 @@ def site_line(miner: str, site: str, document: Document) -> str:
     return (
         f"{miner}/{site}: power {number(document['power_usd_per_mwh'])} USD/MWh, "
         f"{number(document['mw_running'], 1)} of {number(document['mw_cap'], 1)} MW, "
-        f"hashing less AI {relative(document)}: {loads}"
+        f"hashing less AI {relative(document)} USD/MWh: {loads}"
     )
 
 
 def relative(document: Document) -> str:
-    """The site's relative return with its basis, a dash where there is none."""
+    """The site's relative return [USD/MWh], ``ref`` where one side is the reference load; a dash where none."""
     found = document.get("relative_return")
     if not found or found.get("usd_per_mwh") is None:
         return "-"
-    reference = " (reference)" if found.get("basis") == "reference" else ""
-    return f"{number(found['usd_per_mwh'])} USD/MWh{reference}"
+    reference = " ref" if found.get("basis") == "reference" else ""
+    return f"{number(found['usd_per_mwh'])}{reference}"
 
 
 def entry_line(document: Document) -> str:
@@ -97,21 +110,27 @@ def entry_load(document: Document) -> str:
     return "/".join(name for name in (document["site"], document["load"]) if name)
 
 
+def log_order(document: Document) -> tuple[int, str, int]:
+    """Place of an entry among those of all miners."""
+    return int(document["offset"]), str(document["miner"]), int(document["seq"])
+
+
 def render(board: Board, at_s: float, notes: tuple[str, ...] = ()) -> RenderableType:
-    """The whole screen."""
+    """The whole screen. The signals stand above the sites: a low terminal cuts off what is below."""
     style = "bold black on yellow" if board.names.origin == "demo" else "bold"
     head: list[RenderableType] = [Text(title(board), style=style), Text(status(board, at_s))]
-    head += [Text(note, style="dim") for note in notes]
-    return Group(*head, sites(board), signals(board), Text("Ctrl-C stops everything", style="dim"))
+    head += [Text(note, style="dim") for note in (*notes, "Ctrl-C stops everything.")]
+    return Group(*head, signals(board), sites(board))
 
 
 def sites(board: Board) -> Table:
     """Every load of every site: mode, MW, margin; beside the site its power and relative return."""
-    table = Table(title="Sites (margins in USD/MWh at the meter)", title_justify="left", expand=True)
-    for name in ("site", "load", "mode"):
-        table.add_column(name)
-    for name in ("MW", "margin", "power", "MW of cap", "hashing less AI"):
-        table.add_column(name, justify="right")
+    table = Table(title="Sites (USD/MWh at the meter; hash - AI is the relative return)", **TABLE)
+    table.add_column("site")  # the one that folds where the terminal is narrow
+    for name in ("load", "mode"):
+        table.add_column(name, no_wrap=True)
+    for name in ("MW", "margin", "power", "of cap", "hash - AI"):
+        table.add_column(name, justify="right", no_wrap=True)
     for miner, site, document in board.rows():
         power = number(document["power_usd_per_mwh"])
         cap = f"{number(document['mw_running'], 1)}/{number(document['mw_cap'], 1)}"
@@ -131,13 +150,12 @@ def sites(board: Board) -> Table:
 
 def signals(board: Board) -> Table:
     """The last signals, the newest first."""
-    table = Table(title="Last signals", title_justify="left", expand=True)
-    table.add_column("signal", no_wrap=True)
-    table.add_column("log time, UTC", no_wrap=True)
-    table.add_column("load", no_wrap=True)
+    table = Table(title="Last signals", **TABLE)
+    for name in ("signal", "UTC", "load"):
+        table.add_column(name, no_wrap=True)
     table.add_column("what and why", ratio=1)
-    for document in reversed(board.recent):
-        when = clock(document["log_time_us"])
+    for document in sorted(board.recent, key=log_order, reverse=True):
+        when = clock(document["log_time_us"])[-8:]
         table.add_row(entry_place(document), when, entry_load(document), Text(str(document["text"])))
     return table
 

@@ -111,13 +111,12 @@ class Json:
 
 
 def output_for(notes: Sequence[str], *, json: bool) -> Output:
-    """The output that fits standard output; the notes stand above the screen, else on standard error."""
-    if json or not sys.stdout.isatty():
-        for note in notes:
-            sys.stderr.write(note + "\n")
-        sys.stderr.flush()
-        return Json(write_bytes) if json else Lines(lambda line: write_bytes(line.encode() + b"\n"))
-    return Screen(Console(), notes)
+    """The output that fits standard output; a screen shows the notes above everything."""
+    if json:
+        return Json(write_bytes)
+    if sys.stdout.isatty():
+        return Screen(Console(), notes)
+    return Lines(lambda line: write_bytes(line.encode() + b"\n"))
 
 
 def write_bytes(line: bytes) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-# Exact (rounded once, or not at all) by IEEE 754 or by definition; everything else of `math` is a library's choice.
-MATH = {"ceil", "copysign", "fabs", "floor", "inf", "isfinite", "isinf", "isnan", "nan", "sqrt", "trunc"}
+# Exact (rounded once, or not at all) by IEEE 754 or by definition, and products in order; the rest a library chooses.
+MATH = {"ceil", "copysign", "fabs", "floor", "inf", "isfinite", "isinf", "isnan", "nan", "prod", "sqrt", "trunc"}
 
 # Making, naming, copying and searching arrays, comparisons, and the elementwise functions that are exact.
 # What reduces (sum, dot, mean) is absent: its order of additions depends on the vector unit.
@@ -115,12 +115,19 @@ class Portable(ast.NodeVisitor):
                 self.say(node, f"{name}(): {BUILTINS[name]}")
             if name == "sum" and not all(counts(argument) for argument in node.args):
                 self.say(node, "sum() adds floats differently since Python 3.12; write the loop")
-        elif name in REDUCTIONS:
+        elif name in REDUCTIONS and not self.is_math(node.func):
             self.say(node, f".{name}() adds in an order of the library's choice; write the loop")
         if name in READS_IN_ORDER:
             for argument in node.args:
                 self.check_order(argument)
         self.generic_visit(node)
+
+    def is_math(self, node: ast.expr) -> bool:
+        return (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and self.aliases.get(node.value.id) == "math"
+        )
 
     def visit_keyword(self, node: ast.keyword) -> None:
         if node.arg in LOOSE and not (isinstance(node.value, ast.Constant) and node.value.value is False):

@@ -1,7 +1,8 @@
 """Every example in README and docs is run; one that cannot be (it would start a broker, say) is checked by its words.
 
-A ``console`` block holds ``$ command`` lines and what they print (``...`` stands for anything). A comment
-``<!-- not run: why -->`` before a block says why it is not run here; its commands and options must exist all the same.
+A ``console`` block holds ``$ command`` lines and what they print (``...`` stands for anything), a ``sh`` block commands
+alone. A comment ``<!-- not run: why -->`` before a block says why it is not run here; its commands and options must
+exist all the same.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ BIN = Path(sys.executable).parent
 BLOCK = re.compile(
     r"(?:<!-- not run: (?P<why>[^>]*?) -->\s*\n)?^```(?P<kind>[a-z]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
-SECONDS = 120
+SECONDS = 230
 LIKE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 OURS = {"changeover", ".venv/bin/changeover"}
 FOREIGN = {"git", "redis-cli", "docker", "cd", "python3", ".ci/run", "bash", "kcat", "curl", "jq"}
@@ -42,6 +43,9 @@ class Example:
     @property
     def commands(self) -> list[tuple[str, str]]:
         """Pairs of a command and what the page says it prints."""
+        if self.kind == "sh":
+            lines = re.sub(r"\\\n", " ", self.text).splitlines()
+            return [(line.strip(), "") for line in lines if line.strip() and not line.startswith("#")]
         parts = re.split(r"^\$ ", self.text, flags=re.MULTILINE)[1:]
         pairs = [re.sub(r"\\\n", " ", part).partition("\n") for part in parts]
         return [(command.strip(), printed) for command, _, printed in pairs]
@@ -73,7 +77,7 @@ def environment() -> dict[str, str]:
 def run(command: str, *, check: bool = True) -> str:
     """What a command prints, run in the project's folder as a reader would."""
     done = subprocess.run(
-        ["bash", "-c", command.replace(".venv/bin/", f"{BIN}/")],
+        ["bash", "-c", re.sub(r"(?<!\S)\.venv/bin/", f"{BIN}/", command)],
         cwd=ROOT,
         env=environment(),
         capture_output=True,
@@ -142,6 +146,7 @@ def depth(words: list[str]) -> int:
 
 CHECKS = {
     "console": check_console,
+    "sh": check_console,
     "python": check_python,
     "pycon": check_python,
     "toml": check_toml,
@@ -158,7 +163,27 @@ def test_an_example_runs_and_prints_what_the_page_says(example: Example) -> None
 
 @pytest.mark.parametrize("example", NOT_RUN, ids=[f"{example.place} ({example.why})" for example in NOT_RUN])
 def test_an_example_that_is_not_run_uses_only_what_exists(example: Example) -> None:
-    assert example.kind == "console"
+    assert example.kind in {"console", "sh"}
     assert example.commands
     for command, _ in example.commands:
+        check_words(command)
+
+
+@pytest.mark.parametrize("text", ["$ echo one\ntwo\n", "$ false\n", "one\n"])
+def test_a_console_example_that_is_wrong_is_found(text: str) -> None:
+    with pytest.raises(AssertionError):
+        check_console(Example("here:1", "console", text, ""))
+
+
+@pytest.mark.parametrize("text", ["x = 1 / 0\n", ">>> 1 + 1\n3\n"])
+def test_a_python_example_that_is_wrong_is_found(text: str) -> None:
+    with pytest.raises(AssertionError):
+        check_python(Example("here:1", "python", text, ""))
+
+
+@pytest.mark.parametrize(
+    "command", ["make nonsense", "changeover nonsense", "changeover replay --nonsense", "nonsense"]
+)
+def test_a_command_that_does_not_exist_is_found(command: str) -> None:
+    with pytest.raises(AssertionError):
         check_words(command)

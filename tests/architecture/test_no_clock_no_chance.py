@@ -13,7 +13,7 @@ ROOMS = sorted((ROOT / "models").rglob("*.py"))
 # All that models/ may import besides itself: nothing here can read a clock, a file, the environment or a die.
 IMPORTS = {
     *("__future__", "abc", "bisect", "collections", "collections.abc", "dataclasses", "enum", "functools", "heapq"),
-    *("itertools", "math", "operator", "re", "struct", "types", "typing", "hashlib", "warnings"),
+    *("itertools", "math", "operator", "re", "struct", "types", "typing", "hashlib", "json", "warnings", "zlib"),
     *("datetime", "zoneinfo", "numpy", "numpy.typing", "numba"),
 }
 # What the modules allowed above offer that is a clock, chance or I/O after all, and builtins of that kind.

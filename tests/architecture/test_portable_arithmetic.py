@@ -6,38 +6,17 @@ versions. The deciding rooms are whatever ``models.engine`` reaches by its impor
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
 
 import pytest
 
+from tests.architecture.imports import ROOT, reached_from
 from tests.architecture.portable import findings
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def path_of(module: str) -> Path | None:
-    """The file of one of our modules."""
-    stem = ROOT.joinpath(*module.split("."))
-    return next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()), None)
 
 
 def deciding_rooms() -> dict[str, Path]:
     """``models.engine`` and every module of models/ that it reaches by imports."""
-    found: dict[str, Path] = {}
-    waiting = ["models.engine"]
-    while waiting:
-        module = waiting.pop()
-        path = path_of(module)
-        if path is None or module in found:
-            continue
-        found[module] = path
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                waiting += [name.name for name in node.names if name.name.startswith("models")]
-            elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("models"):
-                waiting += [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
-    return found
+    return reached_from("models.engine", ("models",))
 
 
 def test_the_deciding_rooms_are_those_the_engine_reaches() -> None:

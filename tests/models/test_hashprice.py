@@ -68,7 +68,9 @@ def test_bitcoin_hashprice_uses_the_difficulty_the_page_computed_with_not_the_on
 @given(difficulties, subsidies, fees, prices)
 def test_hashprice_equals_exact_arithmetic(difficulty: float, subsidy: float, fee: float, price: float) -> None:
     exact = exact_hashprice(difficulty, subsidy, fee, price)
-    assert abs(Fraction(hashprice.usd_per_ph_day(difficulty, subsidy, fee, price)) - exact) <= exact * Fraction(1, 10**15)
+    assert abs(Fraction(hashprice.usd_per_ph_day(difficulty, subsidy, fee, price)) - exact) <= exact * Fraction(
+        1, 10**15
+    )
 
 
 @settings(deadline=None)

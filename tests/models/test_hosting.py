@@ -35,7 +35,9 @@ def test_an_h100_cloud_has_13_times_the_revenue_and_28_times_the_margin_of_the_b
     cloud_revenue = hosting.pool_revenue_usd_per_mwh(2.35, 0.80, 1.40, 1.25)
     cloud_margin = hosting.pool_margin_usd_per_mwh(2.35, 0.80, 1.40, 1.25, 45.0, 0.30)
     assert cloud_revenue / mining.revenue_usd_per_mwh(28.0253, 13.5, 1.05, 0.0) == pytest.approx(13.0, abs=0.5)
-    assert cloud_margin / mining.margin_usd_per_mwh(28.0253, 13.5, 1.05, 0.006, 45.0, 6.0) == pytest.approx(28.0, abs=0.5)
+    assert cloud_margin / mining.margin_usd_per_mwh(28.0253, 13.5, 1.05, 0.006, 45.0, 6.0) == pytest.approx(
+        28.0, abs=0.5
+    )
 
 
 def test_worked_example_of_a_triple_net_lease() -> None:
@@ -69,7 +71,7 @@ def test_noi_of_a_lease_of_370_million_is_the_published_315() -> None:
 
 
 def test_a_cloud_contract_of_76_000_gpus_implies_its_rate_and_draw() -> None:
-    assert 9.7e9 / (76_000 * 5 * 8_760) == pytest.approx(2.914, abs=0.0005)
+    assert pytest.approx(2.914, abs=0.0005) == 9.7e9 / (76_000 * 5 * 8_760)
     all_in_kw = 200_000.0 / 76_000.0
     assert all_in_kw == pytest.approx(2.63, abs=0.005)
     assert 200.0 * 1.25 * hosting.gpus_per_mw(all_in_kw, 1.25) == pytest.approx(76_000.0, rel=1e-12)

@@ -75,7 +75,7 @@ def test_a_fleet_as_of_a_day_changes_nothing_else_of_a_load() -> None:
 
 def test_a_day_without_any_loads_is_refused() -> None:
     planned_alone = replace(MINER, site=(PLANNED,))
-    with pytest.raises(ValueError, match="^miner 'iren' has no loads on 2024-07-01"):
+    with pytest.raises(ValueError, match=r"^miner 'iren' has no loads on 2024-07-01"):
         as_of(planned_alone, date(2024, 7, 1))
 
 

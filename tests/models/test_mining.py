@@ -61,7 +61,9 @@ def test_a_machine_earns_the_same_per_mwh_as_its_hashrate_at_the_hashprice(
     assert revenue == pytest.approx(earned_usd_per_day / used_mwh_per_day, rel=1e-4)
 
 
-@pytest.mark.parametrize(("joules_per_th", "published", "computed"), [(17.0, 97, 96.89), (22.0, 75, 74.87), (32.0, 51, 51.47)])
+@pytest.mark.parametrize(
+    ("joules_per_th", "published", "computed"), [(17.0, 97, 96.89), (22.0, 75, 74.87), (32.0, 51, 51.47)]
+)
 def test_published_tiers_at_a_hashprice_of_39_53(joules_per_th: float, published: int, computed: float) -> None:
     revenue = mining.revenue_usd_per_mwh(39.53, joules_per_th, 1.0, 0.0)
     assert revenue == pytest.approx(computed, abs=0.005)

@@ -20,7 +20,7 @@ POM = Path(__file__).parent / "kafka" / "pom.xml"
 JAVA = ("-Xmx512m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
 DOWNLOAD_S = 300
 FORMAT_S = 60
-READY_S = 60.0
+READY_S = 150.0
 
 PROPERTIES = """\
 process.roles=broker,controller
@@ -111,6 +111,11 @@ class RealKafka(Broker):
     def bootstrap(self) -> str:
         """``host:port``."""
         return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def running(self) -> bool:
+        """Whether its process runs."""
+        return self._child is not None and self._child.alive()
 
     def _java(self) -> list[str]:
         return [str(shutil.which("java")), *JAVA, "-cp", f"{server_jars()}/*"]

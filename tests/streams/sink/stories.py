@@ -1,9 +1,9 @@
-"""What the sink's tests tell stories with: computations of a log, the batches cut from them, and stores to tamper with."""
+"""What the sink's tests tell stories with: computations of a log, batches cut from them, stores to tamper with."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Awaitable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol, cast
@@ -152,7 +152,7 @@ class RedisStore:
                 await self.client.restore(key, 0, kept, replace=True)
 
     async def move_head(self, miner: str, offset: int) -> None:
-        await cast("Awaitable[int]", self.client.hset(self.names.key(miner, "head"), "offset", str(offset)))
+        await self.client.hset(self.names.key(miner, "head"), "offset", str(offset))
 
     async def set_aside(self, miner: str, generation: int) -> list[Entry]:
         found = await self.client.xrange(f"{self.names.key(miner, 'signals')}:g{generation}")

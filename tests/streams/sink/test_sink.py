@@ -338,7 +338,7 @@ async def test_a_refilled_head_one_offset_before_its_last_entry_goes_on(store: S
     await written(store.sink, (0, 8))
     assert (await store.sink.write(replace(STORY, entries=STORY.entries[:5]).batch(9, 9))).status == "OK"
     await store.move_head("mara", 8)
-    assert (await store.sink.write(STORY.batch(8, 8))).status == "DUPLICATE"
+    assert (await store.sink.write(STORY.batch(5, 7))).status == "DUPLICATE"
     hiding = STORY.batch(9, 9, seq_before=5, chain_before=STORY.chains[5], entries=[STORY.entry(6), STORY.entry(7)])
     assert (await store.sink.write(hiding)).status == "DIVERGED"
     reply = await store.sink.write(STORY.batch(9, 9))

@@ -1,0 +1,216 @@
+"""The engine loop: reads the log, runs the pipeline, delivers to the sink, and answers what the sink says.
+
+It never reads on before everything up to its place is delivered: while Redis is away the batch is held. Nothing here
+decides; what goes wrong either waits, goes back to a checkpoint, or ends the process with one line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from streams.backoff import Backoff
+from streams.checkpoint import Checkpoint
+from streams.connect import REDIS_AWAY, text_of
+from streams.epochs import announce_first
+from streams.errors import DivergedError, WorldError
+from streams.log import RawProducer, RawReader, TopicProducer
+from streams.metrics import EngineMetrics
+from streams.opening import Opening, carried_heads, open_pipeline, verify_heads
+from streams.pipeline import Mode, Pipeline, Rejected, Step
+from streams.process import Process
+from streams.rejected import rejected_message
+from streams.sink import Sink
+from streams.wire import MARKET, RawRecord, SinkBatch
+
+T = TypeVar("T")
+
+MAX_FRUITLESS = 3
+"""Times in a row that going back may end in the same refusal before the worker gives up."""
+
+
+class Rewind(Exception):  # noqa: N818 not an error: the loop goes back to a checkpoint
+    """The sink lacks what lies before a batch; the work goes on from the checkpoint."""
+
+
+class EngineLoop:
+    """One part's loop over the log. All it works with is given, opened, from outside."""
+
+    def __init__(
+        self,
+        process: Process,
+        mode: Mode,
+        sink: Sink,
+        reader: RawReader,
+        raw: RawProducer,
+        rejected: TopicProducer,
+    ) -> None:
+        self._process = process
+        self._mode = mode
+        self._sink = sink
+        self._reader = reader
+        self._raw = raw
+        self._rejected = rejected
+        self._metrics = EngineMetrics(process.health)
+        self._registered: set[str] = set()
+        self._fruitless = 0
+        self._last_raw_hash = ""
+        self.opened = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until the process stops.
+
+        Raises:
+            LogChangedError, DivergedError, HaltedError, WorldError: what ends the process, each with one line.
+        """
+        while not self._process.stopping.is_set():
+            opening = await self._held(lambda: open_pipeline(self._sink, self._reader, self._mode))
+            self._begin(opening)
+            try:
+                await self._work(opening.pipeline)
+            except Rewind as rewind:
+                self._metrics.rewinds.inc()
+                self._fruitless += 1
+                if self._fruitless > MAX_FRUITLESS:
+                    raise WorldError(
+                        f"went back {MAX_FRUITLESS} times and the sink still says {rewind}: its head cannot be reached "
+                        "from any checkpoint; run changeover rebuild --new-generation"
+                    ) from None
+                self._process.say(f"going back to the checkpoint: the sink says {rewind}", loud=True)
+
+    def _begin(self, opening: Opening) -> None:
+        pipeline = opening.pipeline
+        self._reader.seek(pipeline.offset + 1)
+        self._registered = set(opening.heads)
+        self._metrics.place(pipeline)
+        self._process.say(opening.how)
+        self._process.health.facts["opened"] = opening.how
+        self._serving(pipeline)
+        self.opened.set()
+
+    async def _work(self, pipeline: Pipeline) -> None:
+        """Read, process, deliver, until the process stops or another code's epoch begins."""
+        worker = self._process.settings.worker
+        first_end = await self._reader.end_offset() if pipeline.epoch == 0 else 0
+        while not self._process.stopping.is_set():
+            raws = await self._reader.read(worker.max_batch, worker.poll_ms)
+            if raws:
+                with self._metrics.batch_seconds.time():
+                    await self._advance(pipeline, raws)
+            elif pipeline.epoch == 0 and pipeline.offset >= first_end - 1:
+                first_end = await announce_first(self._process, self._raw, pipeline.offset) + 1
+
+    async def _advance(self, pipeline: Pipeline, raws: Sequence[RawRecord]) -> None:
+        step = pipeline.process(raws)
+        self._last_raw_hash = next((raw.hash() for raw in reversed(raws) if raw.offset == pipeline.offset), "")
+        await self._reject(step.rejected)
+        await self._register(step.batches)
+        await self._deliver(step.batches)
+        await self._keep(step.checkpoints)
+        self._metrics.advanced(pipeline, step, raws)
+        if step.superseded is not None:
+            await self._stand_by(pipeline, step)
+
+    async def _reject(self, rejected: Sequence[Rejected]) -> None:
+        """Tell topic `rejected`, and wait until it is stored."""
+        topic = self._reader.topic
+        messages = [
+            rejected_message(
+                topic,
+                each.record.offset,
+                each.record.feed,
+                each.reason,
+                each.record.payload,
+                each.record.receipt_time_us,
+            )
+            for each in rejected
+        ]
+        await asyncio.gather(*(self._rejected.append(value, key=key) for key, value in messages))
+
+    async def _register(self, batches: Sequence[SinkBatch]) -> None:
+        for miner in sorted({batch.miner for batch in batches} - self._registered):
+            await self._held(partial(self._sink.register, miner))
+            self._registered.add(miner)
+
+    async def _deliver(self, batches: Sequence[SinkBatch]) -> None:
+        """Write batches; returns once the sink holds all of them."""
+        if not batches:
+            return
+        replies = await self._held(lambda: self._sink.write_many(batches))
+        for batch, reply in zip(batches, replies, strict=True):
+            self._metrics.replies.labels(reply.status).inc()
+            if reply.status == "DIVERGED":
+                stored = await self._sink.head(batch.miner)
+                version = "unknown" if stored is None else stored.model_version
+                raise DivergedError(
+                    f"DIVERGED: {reply.detail}; this worker is version {batch.model_version}, the stream was written "
+                    f"by version {version}; nothing was overwritten"
+                )
+            if reply.status == "REFUSED":
+                raise WorldError(f"REFUSED: {reply.detail}; another worker or a rebuild is ahead: start again")
+        for reply in replies:
+            if reply.status in ("GAP", "EMPTY"):
+                raise Rewind(f"{reply.status}: {reply.detail}")
+        self._fruitless = 0
+
+    async def _keep(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Store checkpoints, after all that lies before them is delivered."""
+        for each in checkpoints:
+            generation = None if each.miner == MARKET else each.generation
+            await self._held(partial(self._sink.store_checkpoint, each.miner, each.offset, each.encode(), generation))
+            self._metrics.checkpoint_offset.set(each.offset)
+
+    async def _stand_by(self, pipeline: Pipeline, step: Step) -> None:
+        """Another code's epoch begins: leave checkpoints before it, and wait without reading on."""
+        epoch = step.superseded
+        if epoch is None:
+            raise ValueError("standing by without an epoch to stand by for")
+        await self._keep(
+            [
+                pipeline.checkpoint(miner, pipeline.offset, self._last_raw_hash)
+                for miner in (MARKET, *pipeline.miners)
+                if self._last_raw_hash
+            ]
+        )
+        line = f"standby: epoch {epoch.epoch} is for code {epoch.code_hash}, this is {self._mode.code_hash}"
+        self._process.say(line, loud=True)
+        self._process.health.set(line, ready=False)
+        await self._process.stopping.wait()
+
+    async def _held(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Call the sink; while Redis is away hold on and call again, and know the log again before going on."""
+        pauses = Backoff(first_s=0.1, longest_s=3.0)
+        away = False
+        while True:
+            try:
+                if away:
+                    await verify_heads(self._reader, await carried_heads(self._sink, self._mode))
+                result = await call()
+            except REDIS_AWAY as error:
+                if not away:
+                    self._process.say(f"Redis is away, the batch is held: {text_of(error)}", loud=True)
+                    self._process.health.set("Redis is away, the batch is held", ready=False)
+                    self._metrics.redis_up.set(0)
+                away = True
+                await asyncio.sleep(pauses.next_s())
+                if self._process.stopping.is_set():
+                    raise WorldError(
+                        "stopped while Redis was away; what was held is computed again at start"
+                    ) from error
+                continue
+            if away:
+                self._process.say("Redis is back", loud=True)
+                self._process.health.set("serving", ready=True)
+            self._metrics.redis_up.set(1)
+            return result
+
+    def _serving(self, pipeline: Pipeline) -> None:
+        self._process.health.facts.update(
+            origin=self._mode.origin,
+            part=f"{self._mode.part.index}/{self._mode.part.count}",
+            code_hash=self._mode.code_hash,
+            offset=pipeline.offset,
+        )
+        self._process.health.set("serving", ready=True)
