@@ -25,6 +25,7 @@ $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/changeover compile
 	@touch $@
 
 up: $(STAMP) ## Start broker, Redis, ingest, worker and agents with a live view; Ctrl-C stops all of it
@@ -34,6 +35,7 @@ demo: $(STAMP) ## The same on a simulated market with a power spike: signals wit
 	$(BIN)/changeover demo $(ARGS)
 
 test: lint ## Lint, types, import contracts, tests, doctests, every example in the docs
+	@$(BIN)/changeover compile
 	$(BIN)/python -m pytest $(PYTEST) $(ARGS)
 
 lint: $(STAMP) ## Lint, format, types and import contracts only
@@ -47,7 +49,7 @@ format: $(STAMP) ## Format the code and mend what lint can mend by itself
 	$(BIN)/ruff check --fix .
 
 bench: $(STAMP) ## Measure the engine, the replay, the sink and the way from raw to Redis
-	$(BIN)/python -m bench $(ARGS)
+	@for bench in benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python "$$bench" $(ARGS) || exit 1; done
 
 wheel: $(STAMP) ## Build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .

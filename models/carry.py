@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from models.state import SLOTS, State
 if TYPE_CHECKING:
     from models.engine import Engine
 
-SNAPSHOT_SCHEMA = 1
+SNAPSHOT_SCHEMA = 2
 
 # What a load takes with it through a fleet change; the rest comes from its new document.
 CARRIED = ("mode", "valued", "usable", "awaiting", "since_us", "margin", "draw_mw", "shift")
@@ -28,21 +29,21 @@ def unusable_series(state: State, names: Catalogue) -> list[str]:
     return sorted({names.series_names[int(number)] for number in state.inputs["series"][broken]})
 
 
-def keep_loads(state: State, old: Layout, new: Layout, names: Catalogue) -> None:
+def keep_loads(state: State, old: Layout, new: Layout) -> None:
     """Give the loads, sites and inputs of a new layout what is known of them from the old one.
 
     A load whose site reads another set of series is valued afresh, as if it were new, but keeps mode and dwell.
     """
     old_sites = {key: number for number, key in enumerate(old.site_keys)}
     old_loads = {key: item for item, key in enumerate(old.load_keys)}
-    for number, key in enumerate(new.site_keys):
-        if key in old_sites:
-            new.sites[number]["decisions"] = old.sites[old_sites[key]]["decisions"]
-            _keep_inputs(old, new, old_sites[key], number)
-    for item, key in enumerate(new.load_keys):
-        if key not in old_loads or old.loads[old_loads[key]]["kind"] != new.loads[item]["kind"]:
+    for number, site in enumerate(new.site_keys):
+        if site in old_sites:
+            new.sites[number]["decisions"] = old.sites[old_sites[site]]["decisions"]
+            _keep_inputs(old, new, old_sites[site], number)
+    for item, load in enumerate(new.load_keys):
+        if load not in old_loads or old.loads[old_loads[load]]["kind"] != new.loads[item]["kind"]:
             continue
-        before, after = old.loads[old_loads[key]], new.loads[item]
+        before, after = old.loads[old_loads[load]], new.loads[item]
         for name in CARRIED:
             after[name] = before[name]
         if not _keep_view(state, old, new, before, after):
@@ -75,12 +76,14 @@ def _keep_view(state: State, old: Layout, new: Layout, before: np.void, after: n
         new.last_views[start_new + place] = state.last_views[start_old + found[key]]
     was = value_usd_per_hour(before, state.last_views, start_old, hashprice_of(state.last_views, start_old))
     now = value_usd_per_hour(after, new.last_views, start_new, hashprice_of(new.last_views, start_new))
+    if math.isnan(now):  # the new document reads what is not known yet
+        return False
     after["shift"] += now - was
     return True
 
 
 def pack(engine: Engine) -> bytes:
-    """A snapshot: a header in JSON, then arrays, compressed. Names are sorted, those nothing is known of are left out."""
+    """A snapshot: a header in JSON, then arrays, compressed. Names are sorted, unused ones left out."""
     state, names = engine.state, engine.names
     series = sorted(
         (name, number)
@@ -145,7 +148,7 @@ def _pack_curves(state: State, names: Catalogue, places: list[int]) -> tuple[lis
         slots = state.slots[curve][used].copy()
         sources = [names.source_names[int(slot["source"])] for slot in slots]
         slots["source"] = -1
-        header.append([int(state.curves[curve]["step_us"]), used.tolist(), sources])
+        header.append([used.tolist(), sources])
         parts += [slots, state.slot_seen[curve][used]]
     return header, parts
 
@@ -159,19 +162,30 @@ class Unpacker:
             self.data = zlib.decompress(blob)
             length = int.from_bytes(self.data[:4], "big")
             self.header = json.loads(self.data[4 : 4 + length])
-        except (zlib.error, ValueError) as broken:
-            raise ValueError(f"a snapshot of {len(blob)} bytes is damaged: {broken}") from broken
-        if self.header["schema"] != SNAPSHOT_SCHEMA:
-            raise ValueError(f"snapshot schema {self.header['schema']} is not {SNAPSHOT_SCHEMA}: rebuild from the log")
+            schema = self.header["schema"]
+        except (zlib.error, ValueError, KeyError, TypeError) as broken:
+            raise ValueError(f"a snapshot of {len(blob)} bytes is damaged: {broken}: rebuild from the log") from broken
+        if schema != SNAPSHOT_SCHEMA:
+            raise ValueError(f"snapshot schema {schema} is not {SNAPSHOT_SCHEMA}: rebuild from the log")
         self.at = 4 + length
 
     def take(self, like: np.ndarray | np.dtype, shape: tuple[int, ...]) -> np.ndarray:
         """The next array of this kind and shape."""
         dtype = like if isinstance(like, np.dtype) else like.dtype
-        count = int(np.prod(shape, dtype=np.int64))
+        count = math.prod(shape)
+        left = len(self.data) - self.at - count * dtype.itemsize
+        if left < 0:
+            raise ValueError(f"a snapshot is damaged: it ends {-left} bytes early: rebuild from the log")
+        if count == 0:
+            return np.zeros(shape, dtype)
         found = np.frombuffer(self.data, dtype, count, self.at).reshape(shape).copy()
         self.at += found.nbytes
         return found
+
+    def end(self) -> None:
+        """Refuse what lies behind the last array."""
+        if self.at != len(self.data):
+            raise ValueError(f"a snapshot is damaged: {len(self.data) - self.at} bytes too many: rebuild from the log")
 
 
 def log_time_of(blob: bytes) -> int:
@@ -187,7 +201,7 @@ def unpack(engine: Engine, blob: bytes) -> None:
         raise ValueError("the snapshot's loads are not those of the fleet it is restored with")
     places = [names.series(name) for name in header["series"]]
     heard = [names.source(name) for name in header["heard"]]
-    for source in [*header["sources"], header["run_of"], *(name for curve in header["curves"] for name in curve[2])]:
+    for source in [*header["sources"], header["run_of"], *(name for curve in header["curves"] for name in curve[1])]:
         if source:
             names.source(source)
     engine.grow()
@@ -200,6 +214,7 @@ def unpack(engine: Engine, blob: bytes) -> None:
     state.inputs["state"] = reader.take(INPUTS["state"], state.inputs.shape)
     state.last_views[:] = reader.take(state.last_views, state.last_views.shape)
     state.views[:] = reader.take(state.views, state.views.shape)
+    reader.end()
     state.clocks[0]["run_of"] = names.source(header["run_of"]) if header["run_of"] else -1
 
 
@@ -215,10 +230,9 @@ def _unpack_series(engine: Engine, reader: Unpacker, places: list[int]) -> None:
         state.series[place] = row
     state.seen[places] = seen
     with_curves = [place for place in places if state.series[place]["curve"] >= 0]
-    for place, (step_us, used, sources) in zip(with_curves, header["curves"], strict=True):
+    for place, (used, sources) in zip(with_curves, header["curves"], strict=True):
         curve = int(state.series[place]["curve"])
         slots = reader.take(SLOTS, (len(used),))
         slots["source"] = [names.source(source) for source in sources]
         state.slots[curve][used] = slots
         state.slot_seen[curve][used] = reader.take(state.slot_seen, (len(used), state.slot_seen.shape[2]))
-        state.curves[curve]["step_us"] = step_us

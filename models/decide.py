@@ -50,10 +50,13 @@ def fixed_mode(load: np.void, rule: int) -> int:
 
 @jit
 def lock_all(state: State, number: int, view: np.ndarray, first: int, served: int) -> float:
-    """Set wanted modes and rules of the loads that are fixed. Returns the MW they draw."""
+    """Set wanted modes and rules of the loads that are fixed. Returns the MW they draw.
+
+    A failure direction starts a load only in the room that all but dwells leave: the cap is a limit of the meter.
+    """
     site = state.sites[number]
     log_time_us = state.clocks[0]["log_time_us"]
-    fixed_mw = 0.0
+    firm_mw, dwelling_mw, starting = 0.0, 0.0, 0
     for item in range(site["first_load"], site["first_load"] + site["loads"]):
         load = state.loads[item]
         rule = lock(load, log_time_us, served)
@@ -62,8 +65,58 @@ def lock_all(state: State, number: int, view: np.ndarray, first: int, served: in
             mode = fixed_mode(load, rule)
             state.modes[WANTED, item] = mode
             if mode == 1:
-                fixed_mw += draw_mw(load, view, first)
-    return fixed_mw
+                if load["mode"] == 0:
+                    starting = 1
+                elif rule == DWELL:
+                    dwelling_mw += draw_mw(load, view, first)
+                else:
+                    firm_mw += draw_mw(load, view, first)
+    if starting == 1:
+        firm_mw = start_failed(state, number, view, first, firm_mw)
+    return firm_mw + dwelling_mw
+
+
+@jit
+def start_failed(state: State, number: int, view: np.ndarray, first: int, firm_mw: float) -> float:
+    """Let failure directions start loads one by one while the cap holds. Returns what is fixed then [MW]."""
+    site = state.sites[number]
+    for item in range(site["first_load"], site["first_load"] + site["loads"]):
+        load = state.loads[item]
+        if state.modes[RULE, item] == FAILURE and state.modes[WANTED, item] == 1 and load["mode"] == 0:
+            mw = draw_mw(load, view, first)
+            if firm_mw + mw <= site["mw_cap"] + CAP_SLACK * site["mw_cap"]:
+                firm_mw += mw
+            else:
+                state.modes[WANTED, item] = 0
+    return firm_mw
+
+
+@jit
+def worth_usd_per_mwh(state: State, load: np.void, view: np.ndarray, first: int, usd_per_ph_day: float) -> float:
+    """What running a load is worth to the choice, by the policy in force [USD/MWh]."""
+    return policies.worth(
+        int(state.policy[0]),
+        margin_usd_per_mwh(load, view, first, usd_per_ph_day),
+        load["mode"],
+        load["stop_usd_per_mw"],
+        load["start_usd_per_mw"],
+        state.policy[1],
+        state.policy[2],
+    )
+
+
+@jit
+def spare_dwelling(state: State, number: int, view: np.ndarray, first: int, room_mw: float) -> None:
+    """Leave on what need not be shed: loads within their dwell that the choice left out but the room still holds."""
+    site = state.sites[number]
+    for item in range(site["first_load"], site["first_load"] + site["loads"]):
+        load = state.loads[item]
+        if state.modes[RULE, item] == CAP and state.modes[WANTED, item] == 0:
+            mw = draw_mw(load, view, first)
+            if mw <= room_mw:
+                room_mw -= mw
+                state.modes[WANTED, item] = 1
+                state.modes[RULE, item] = DWELL
 
 
 @jit
@@ -87,20 +140,12 @@ def decide(state: State, number: int, view: np.ndarray, first: int, served: int)
             continue
         load = state.loads[item]
         state.modes[WANTED, item] = 0
-        if forced == 1 and is_dwelling(load, log_time_us):
-            state.modes[RULE, item] = CAP
+        if forced == 1:
             if load["mode"] == 0:
-                continue  # the cap sheds, it never starts a load before its time
-        margin = margin_usd_per_mwh(load, view, first, usd_per_ph_day)
-        worth = policies.worth(
-            int(state.policy[0]),
-            margin,
-            load["mode"],
-            load["stop_usd_per_mw"],
-            load["start_usd_per_mw"],
-            state.policy[1],
-            state.policy[2],
-        )
+                continue  # the cap sheds; it starts nothing in the room it makes
+            if is_dwelling(load, log_time_us):
+                state.modes[RULE, item] = CAP
+        worth = worth_usd_per_mwh(state, load, view, first, usd_per_ph_day)
         if worth > 0.0 or (worth == 0.0 and load["mode"] == 1):
             mw = draw_mw(load, view, first)
             state.work[choice.WORTH, count] = worth * mw
@@ -109,7 +154,12 @@ def decide(state: State, number: int, view: np.ndarray, first: int, served: int)
             count += 1
     gap = choice.choose(state.work, state.order, count, room_mw)
     for place in range(count):
-        state.modes[WANTED, state.order[choice.IDENTITY, place]] = state.order[choice.BEST, place]
+        item = state.order[choice.IDENTITY, place]
+        state.modes[WANTED, item] = state.order[choice.BEST, place]
+        if state.order[choice.BEST, place] == 1:
+            room_mw -= state.work[choice.MW, place]
+    if forced == 1:
+        spare_dwelling(state, number, view, first, room_mw)
     return gap
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +14,11 @@ from models.layout import (
     AWAITED,
     GROUP_UNITS,
     GROUPS,
-    NETWORK_GROUP,
     REWARD,
     UNUSABLE,
+    USABLE,
     VIEW_BTC,
     VIEW_FIXED,
-    Floats,
     Layout,
 )
 from models.records import DecidingConfig, config_hash
@@ -69,7 +69,7 @@ class Describer:
         why = self._why(state, number, item, coupled)
         gain = float(gain_usd_per_hour(state, number, item, coupled, state.views, first))
         words = (document.running if event["before"] else "off", document.running if event["after"] else "off")
-        valid_until_us = self._valid_until_us(state, item, cause)
+        valid_until_us = self._valid_until_us(state, item, rule, cause)
         flips = self._flips(state, number, item, coupled, rule)
         mw = float(load["draw_mw"] or load["mw"])
         cost = load["start_usd_per_mw"] if event["after"] else load["stop_usd_per_mw"]
@@ -189,12 +189,13 @@ class Describer:
             if source["component"] == REWARD or not source["needed"] or not (coupled or place in used):
                 continue
             found = economic and bool(self.flip_found[place])
-            reason = None if found else ("no value of it alone" if economic else f"decided by {RULES[rule]}")
+            reason = None if found else "no value of it alone" if economic else f"decided by {RULES[rule]}"
+            reason = "unusable now" if economic and source["state"] != USABLE else reason
             flips.append(
                 {
                     "series": self.names.series_names[int(source["series"])],
                     "unit": GROUP_UNITS[int(source["group"])],
-                    "now": float(state.views[first + place]),
+                    "now": None if math.isnan(state.views[first + place]) else float(state.views[first + place]),
                     "value": float(self.flip_value[place]) if found else None,
                     "reason": reason,
                 }
@@ -210,13 +211,14 @@ class Describer:
             if not source["needed"] or not (coupled or place in used):
                 continue
             series = state.series[source["series"]]
+            age_us = int(state.clocks[0]["log_time_us"]) - int(series["receipt_us"])
             unit = "BTC/block" if source["component"] == REWARD else GROUP_UNITS[int(source["group"])]
             inputs.append(
                 {
                     "series": self.names.series_names[int(source["series"])],
-                    "value": float(state.views[first + place]),
+                    "value": float(state.views[first + place]) if series["known"] else None,
                     "unit": unit,
-                    "age_s": (int(state.clocks[0]["log_time_us"]) - int(series["receipt_us"])) / 1e6,
+                    "age_s": age_us / 1e6 if series["known"] else None,
                     "state": "ok" if series["fresh"] else ("stale" if series["known"] else "missing"),
                     "source": self.names.source_names[int(series["source"])] if series["known"] else "",
                     "event_time_us": int(series["event_us"]),
@@ -225,25 +227,25 @@ class Describer:
             )
         return inputs
 
-    def _places(self, load: np.void) -> set[int]:
-        """Places of a view that a load reads; only ever asked whether a place is among them."""
-        places = {int(load[name]) for name in ("view_power", "view_rate", "view_utilisation") if load[name] >= 0}
-        return places | set(range(VIEW_BTC, VIEW_FIXED)) if load["view_btc"] >= 0 else places
+    def _places(self, load: np.void) -> list[int]:
+        """Places of a view that a load reads, the one that is due most often first."""
+        places = [int(load[name]) for name in ("view_power", "view_rate", "view_utilisation") if load[name] >= 0]
+        return [*places, *range(VIEW_BTC, VIEW_FIXED)] if load["view_btc"] >= 0 else places
 
-    def _valid_until_us(self, state: State, item: int, cause: Cause) -> int:
-        """Next due time of the driving print plus its limit; at a tick, of the load's power price or rate."""
-        number = cause.series
-        if number < 0:
-            load = state.loads[item]
-            for name in ("view_power", "view_rate", "view_btc"):
-                if load[name] >= 0:
-                    first = int(state.sites[load["site"]]["first_input"])
-                    number = int(state.inputs[first + load[name]]["series"])
-                    break
-        if number < 0 or not state.series[number]["known"]:
-            return int(state.clocks[0]["log_time_us"])
+    def _valid_until_us(self, state: State, item: int, rule: int, cause: Cause) -> int:
+        """Next due time of the driving print plus its limit; at a tick, of the load's power price or rate.
+
+        Where it is the lack of a print that drives (a failure direction), one limit from now.
+        """
+        load, log_time_us = state.loads[item], int(state.clocks[0]["log_time_us"])
+        view = state.inputs[int(state.sites[load["site"]]["first_input"]) :]
+        used = [view[place] for place in self._places(load)]
+        if rule == FAILURE:
+            used = [source for source in used if source["state"] == UNUSABLE]
+        number = cause.series if cause.series >= 0 and rule != FAILURE else int(used[0]["series"])
         series = state.series[number]
-        return int(series["due_us"]) + int(series["limit_us"])
+        good_until_us = int(series["due_us"]) + int(series["limit_us"])
+        return good_until_us if good_until_us >= log_time_us else log_time_us + int(series["limit_us"])
 
     def _site_relative(self, state: State, number: int) -> Relative:
         relative(state, number, self.figures)

@@ -172,7 +172,7 @@ class Engine:
         layout = layout_of(self.miner.site, loads, self.names)
         self.grow()
         if self.log_time_us:
-            carry.keep_loads(self.state, self.layout, layout, self.names)
+            carry.keep_loads(self.state, self.layout, layout)
             layout.sites["warm_until_us"] = self.log_time_us + self.config.warm_up_s * SECOND_US
         self.layout = layout
         self.state = self.state._replace(**fleet_arrays(layout))

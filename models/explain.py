@@ -10,7 +10,7 @@ import numpy as np
 
 from models.decide import BEFORE, WANTED, decide
 from models.jit import jit
-from models.layout import BTC_GROUP, GROUPS, NETWORK_GROUP, POWER_GROUP, RATE_GROUP, REWARD
+from models.layout import BTC_GROUP, GROUPS, NETWORK_GROUP, POWER_GROUP, RATE_GROUP, REWARD, USABLE
 from models.margins import hashprice_of, value_usd_per_hour
 from models.state import State
 
@@ -35,14 +35,18 @@ def gain_usd_per_hour(state: State, number: int, item: int, coupled: bool, view:
 
 @jit
 def blend(state: State, number: int, item: int, mask: int, trial: np.ndarray) -> None:
-    """A view with the groups in ``mask`` as they are now and the others as at the load's previous signal."""
+    """A view with the groups in ``mask`` as they are now and the others as at the load's previous signal.
+
+    What was unknown then is taken as it is now: it explains nothing.
+    """
     site, load = state.sites[number], state.loads[item]
     for place in range(site["inputs"]):
         group = state.inputs[site["first_input"] + place]["group"]
-        if (mask >> group) & 1 == 1:
+        before = state.last_views[load["last_view"] + place]
+        if (mask >> group) & 1 == 1 or np.isnan(before):
             trial[place] = state.views[site["first_input"] + place]
         else:
-            trial[place] = state.last_views[load["last_view"] + place]
+            trial[place] = before
 
 
 @jit
@@ -106,7 +110,7 @@ def bisect(state: State, number: int, item: int, trial: np.ndarray, place: int, 
     """Narrow a bracket of a value that keeps the switch and one that takes it back to neighbours; the flipped end."""
     for _ in range(MOST_HALVINGS):
         middle = kept + (flipped - kept) / 2.0
-        if middle == kept or middle == flipped:
+        if middle in (kept, flipped):
             break
         trial[place] = middle
         if flips(state, number, item, trial):
@@ -148,15 +152,13 @@ def flip_value(state: State, number: int, item: int, place: int, trial: np.ndarr
 
 
 @jit
-def flip_values(
-    state: State, number: int, item: int, trial: np.ndarray, found: np.ndarray, values: np.ndarray
-) -> None:
+def flip_values(state: State, number: int, item: int, trial: np.ndarray, found: np.ndarray, values: np.ndarray) -> None:
     """Flip values of all inputs of a site's view; ``found[place]`` is 0 where there is none. The reward is held."""
     site = state.sites[number]
     for place in range(site["inputs"]):
         found[place] = 0
         source = state.inputs[site["first_input"] + place]
-        if source["needed"] == 1 and source["component"] != REWARD:
+        if source["needed"] == 1 and source["component"] != REWARD and source["state"] == USABLE:
             has, value = flip_value(state, number, item, place, trial)
             found[place] = 1 if has else 0
             values[place] = value

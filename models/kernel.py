@@ -6,6 +6,8 @@ finds the state as it was when they arose; then it is called again for the next 
 
 from __future__ import annotations
 
+import numpy as np
+
 from models.decide import BEFORE, RULE, WANTED, decide
 from models.jit import jit
 from models.layout import AWAITED, NEVER, PLAIN, UNUSABLE, USABLE, VIEW_FIXED
@@ -34,6 +36,8 @@ def note_inputs(state: State, number: int, count: int) -> int:
         else:
             after = UNUSABLE
         source["state"] = after
+        if after == USABLE and before != USABLE:
+            fill_views(state, number, place - site["first_input"])
         silent = source["component"] != PLAIN or source["needed"] == 0 or (before == AWAITED and after == USABLE)
         if after != before and not silent:
             event = state.events[count]
@@ -44,6 +48,16 @@ def note_inputs(state: State, number: int, count: int) -> int:
             event["after"] = after
             count += 1
     return count
+
+
+@jit
+def fill_views(state: State, number: int, offset: int) -> None:
+    """Give an input that was unknown when loads were last explained its first value there: it did not change since."""
+    site = state.sites[number]
+    for item in range(site["first_load"], site["first_load"] + site["loads"]):
+        kept = state.loads[item]["last_view"] + offset
+        if np.isnan(state.last_views[kept]):
+            state.last_views[kept] = state.views[site["first_input"] + offset]
 
 
 @jit
@@ -60,19 +74,19 @@ def value_loads(state: State, number: int) -> None:
     usd_per_ph_day = hashprice_of(state.views, first)
     for item in range(site["first_load"], site["first_load"] + site["loads"]):
         load = state.loads[item]
-        worst, awaiting = USABLE, 0
+        usable, unusable = 1, 0
         for place in (load["view_power"], load["view_rate"], load["view_utilisation"]):
             found = input_state(state, first, place)
-            worst = UNUSABLE if found != USABLE else worst
-            awaiting = 1 if found == AWAITED else awaiting
+            usable = usable if found == USABLE else 0
+            unusable = 1 if found == UNUSABLE else unusable
         if load["view_btc"] >= 0:
             for place in range(VIEW_FIXED):
                 found = input_state(state, first, place)
-                worst = UNUSABLE if found != USABLE else worst
-                awaiting = 1 if found == AWAITED else awaiting
-        load["usable"] = 1 if worst == USABLE else 0
-        load["awaiting"] = awaiting
-        if worst != USABLE:
+                usable = usable if found == USABLE else 0
+                unusable = 1 if found == UNUSABLE else unusable
+        load["usable"] = usable
+        load["awaiting"] = 1 - max(usable, unusable)  # what one input still awaits does not excuse what another lost
+        if usable == 0:
             continue
         load["margin"] = margin_usd_per_mwh(load, state.views, first, usd_per_ph_day)
         load["draw_mw"] = draw_mw(load, state.views, first)
@@ -124,7 +138,8 @@ def next_wake(state: State, number: int) -> int:
         end_us = load["since_us"] + stay_us
         if load["dispatched"] == 1 and end_us > log_time_us:
             wake_us = min(wake_us, end_us)
-        if load["awaiting"] == 1 and site["warm_until_us"] > log_time_us:
+    for place in range(site["first_input"], site["first_input"] + site["inputs"]):
+        if state.inputs[place]["state"] == AWAITED and site["warm_until_us"] > log_time_us:
             wake_us = min(wake_us, site["warm_until_us"])
     return wake_us
 
@@ -176,7 +191,7 @@ def is_marked(state: State) -> bool:
 
 
 @jit
-def observe(state: State, row: object) -> int:
+def observe(state: State, row: np.void) -> int:
     """Apply one print. Returns the count of events."""
     number = row["series"]
     changed = accept_curve(state, row) if row["kind"] == CURVE else accept_value(state, row)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models import power as power_room
-from models.fleet import AsicTier, GpuPool, Lease, Load, Site
+from models.fleet import AsicTier, GpuPool, Lease, Load, Miner, Site
 from models.rows import Catalogue
 
 BTC_SERIES = "btc:usd"
@@ -45,25 +45,25 @@ SERIES = np.dtype(
         ("receipt_us", "i8"),
         ("due_us", "i8"),
         ("limit_us", "i8"),  # how long past due it may be used
-        ("source", "i4"),
-        ("revision", "i4"),
-        ("seen", "i4"),  # how many values the current key has had
-        ("curve", "i4"),  # number of its curve, -1
-        ("known", "i1"),
-        ("fresh", "i1"),
+        ("source", "i8"),
+        ("revision", "i8"),
+        ("seen", "i8"),  # how many values the current key has had
+        ("curve", "i8"),  # number of its curve, -1
+        ("known", "i8"),
+        ("fresh", "i8"),
     ]
 )
 MAX_SEEN = 16  # values remembered under one key; a source that prints more is read as repeating none of them
 
-CURVES = np.dtype([("step_us", "i8"), ("series", "i4")])
-CURVE_SLOTS = 512  # five days of quarter hours
+CURVES = np.dtype([("series", "i8")])
+CURVE_SLOTS = 512  # intervals kept of a curve, the latest: five days of quarter hours
 
 LOADS = np.dtype(
     [
-        ("site", "i4"),
-        ("kind", "i1"),
-        ("dispatched", "i1"),  # 0: leased and reserved loads have no dispatch option
-        ("failure", "i1"),
+        ("site", "i8"),
+        ("kind", "i8"),
+        ("dispatched", "i8"),  # 0: leased and reserved loads have no dispatch option
+        ("failure", "i8"),
         ("mw", "f8"),  # nameplate at the meter
         ("pue", "f8"),
         ("joules_per_th", "f8"),
@@ -76,8 +76,8 @@ LOADS = np.dtype(
         ("utilisation", "f8"),  # used where it has no series
         ("rent_usd_per_kw_month", "f8"),
         ("noi_margin", "f8"),
-        ("rent_per_it", "i1"),
-        ("rent_gross", "i1"),
+        ("rent_per_it", "i8"),
+        ("rent_gross", "i8"),
         ("lmp_factor", "f8"),  # marginal power price = lmp_factor * LMP + lmp_fixed
         ("lmp_fixed", "f8"),
         ("bill_factor", "f8"),  # the same for the bill
@@ -87,15 +87,15 @@ LOADS = np.dtype(
         ("min_on_us", "i8"),
         ("min_off_us", "i8"),
         ("act_within_us", "i8"),
-        ("view_power", "i4"),  # places in the site's view, -1: not needed
-        ("view_rate", "i4"),
-        ("view_utilisation", "i4"),
-        ("view_btc", "i4"),  # 0 for ASIC loads, else -1
+        ("view_power", "i8"),  # places in the site's view, -1: not needed
+        ("view_rate", "i8"),
+        ("view_utilisation", "i8"),
+        ("view_btc", "i8"),  # 0 for ASIC loads, else -1
         # --- state ---
-        ("mode", "i1"),  # 1 runs
-        ("valued", "i1"),  # has had its initial valuation
-        ("usable", "i1"),  # all its inputs are usable now
-        ("awaiting", "i1"),  # an input it needs never printed and may still be awaited
+        ("mode", "i8"),  # 1 runs
+        ("valued", "i8"),  # has had its initial valuation
+        ("usable", "i8"),  # all its inputs are usable now
+        ("awaiting", "i8"),  # an input it needs never printed and may still be awaited, and none is unusable
         ("since_us", "i8"),  # log time of the last change
         ("margin", "f8"),  # USD/MWh at the meter
         ("draw_mw", "f8"),
@@ -106,26 +106,26 @@ LOADS = np.dtype(
 
 SITES = np.dtype(
     [
-        ("first_load", "i4"),
-        ("loads", "i4"),
-        ("first_input", "i4"),
-        ("inputs", "i4"),
+        ("first_load", "i8"),
+        ("loads", "i8"),
+        ("first_input", "i8"),
+        ("inputs", "i8"),
         ("mw_cap", "f8"),
         ("warm_until_us", "i8"),
         ("wake_us", "i8"),  # end of the next blocking dwell
         ("decisions", "i8"),
-        ("over_cap", "i1"),
+        ("over_cap", "i8"),
         ("gap_usd_per_hour", "f8"),  # how far the last choice under the cap may lie below the best
     ]
 )
 
 INPUTS = np.dtype(
     [
-        ("series", "i4"),
-        ("component", "i1"),
-        ("group", "i1"),
-        ("needed", "i1"),  # some load's decision depends on it
-        ("state", "i1"),  # as last published
+        ("series", "i8"),
+        ("component", "i8"),
+        ("group", "i8"),
+        ("needed", "i8"),  # some load's decision depends on it
+        ("state", "i8"),  # as last published
     ]
 )
 
@@ -139,12 +139,12 @@ CLOCKS = np.dtype(
         ("next_mark_us", "i8"),
         ("mark_every_us", "i8"),
         ("ticks", "i8"),
-        ("run", "i4"),  # how many of the last ticks came from `run_of` alone
-        ("run_of", "i4"),
+        ("run", "i8"),  # how many of the last ticks came from `run_of` alone
+        ("run_of", "i8"),
     ]
 )
 
-EVENTS = np.dtype([("code", "i4"), ("site", "i4"), ("item", "i4"), ("before", "i4"), ("after", "i4"), ("rule", "i4")])
+EVENTS = np.dtype([("code", "i8"), ("site", "i8"), ("item", "i8"), ("before", "i8"), ("after", "i8"), ("rule", "i8")])
 
 Array = npt.NDArray[np.void]
 Floats = npt.NDArray[np.float64]
@@ -219,6 +219,13 @@ def meter_mw(load: Load) -> float:
             raise TypeError(f"no meter for {type(load).__name__}")
 
 
+def note_series(miner: Miner, names: Catalogue) -> None:
+    """Number every series that a fleet reads, at whatever date. Raises :class:`models.rows.NamesFullError`."""
+    for site in miner.site:
+        for series, _, _ in view_of(site):
+            names.series(series)
+
+
 def layout_of(sites_owned: tuple[Site, ...], present: dict[str, list[Load]], names: Catalogue) -> Layout:
     """Arrays for the loads that exist now. State fields are set to their starting values.
 
@@ -227,13 +234,12 @@ def layout_of(sites_owned: tuple[Site, ...], present: dict[str, list[Load]], nam
     site_docs = [site for site in sites_owned if present.get(site.key)]
     views = [view_of(site) for site in site_docs]
     counts = [len(present[site.key]) for site in site_docs]
-    sites = np.zeros(len(site_docs), SITES)
-    loads = np.zeros(sum(counts), LOADS)
-    inputs = np.zeros(sum(len(view) for view in views), INPUTS)
-    references = np.zeros((len(site_docs), 2), LOADS)
-    references["site"] = -1
     input_starts = list(accumulate((len(view) for view in views), initial=0))
     load_starts = list(accumulate(counts, initial=0))
+    sites = np.zeros(len(site_docs), SITES)
+    loads, inputs = np.zeros(load_starts[-1], LOADS), np.zeros(input_starts[-1], INPUTS)
+    references = np.zeros((len(site_docs), 2), LOADS)
+    references["site"] = -1
     load_keys, documents, last_view = [], [], 0
     for number, (site, view) in enumerate(zip(site_docs, views, strict=True)):
         first_input, first_load = input_starts[number], load_starts[number]
@@ -256,7 +262,16 @@ def layout_of(sites_owned: tuple[Site, ...], present: dict[str, list[Load]], nam
             documents.append(load)
     start, dependants = dependencies(sites, inputs, len(names.series_names))
     return Layout(
-        [site.key for site in site_docs], load_keys, documents, sites, loads, inputs, references, np.zeros(last_view), start, dependants
+        [site.key for site in site_docs],
+        load_keys,
+        documents,
+        sites,
+        loads,
+        inputs,
+        references,
+        np.full(last_view, np.nan),
+        start,
+        dependants,
     )
 
 

@@ -19,13 +19,13 @@ from models.state import State
 
 @jit
 def read_view(state: State, number: int) -> None:
-    """Copy a site's inputs from the market into its view. Unknown ones are 0.0 and never used."""
+    """Copy a site's inputs from the market into its view. Unknown ones are NaN."""
     site = state.sites[number]
     for place in range(site["first_input"], site["first_input"] + site["inputs"]):
         source = state.inputs[place]
         series = state.series[source["series"]]
         if source["component"] == REWARD:
-            # An unknown network has order LONG_AGO; its reward is never used, only never computed from it.
+            # An unknown network has order LONG_AGO; its fees are NaN, and so is its reward.
             height = max(series["order"], 0)
             state.views[place] = hashprice.subsidy_btc(height) + series["second"]
         else:
@@ -34,17 +34,19 @@ def read_view(state: State, number: int) -> None:
 
 @jit
 def hashprice_of(view: np.ndarray, first: int) -> float:
-    """Hashprice from a view [USD/PH/s/day]; 0.0 while the network is unknown."""
-    if view[first + VIEW_DIFFICULTY] <= 0.0:
-        return 0.0
-    return hashprice.usd_per_ph_day(view[first + VIEW_DIFFICULTY], view[first + VIEW_REWARD], 0.0, view[first + VIEW_BTC])
+    """Hashprice from a view [USD/PH/s/day]; NaN while something of it is unknown."""
+    return hashprice.usd_per_ph_day(
+        view[first + VIEW_DIFFICULTY], view[first + VIEW_REWARD], 0.0, view[first + VIEW_BTC]
+    )
 
 
 @jit
 def utilisation_of(load: np.void, view: np.ndarray, first: int) -> float:
-    """Utilisation of a pool, from its series or its default."""
+    """Utilisation of a pool, from its series; its default where it has none or that never printed."""
     if load["view_utilisation"] >= 0:
-        return view[first + load["view_utilisation"]]
+        used = view[first + load["view_utilisation"]]
+        if not np.isnan(used):
+            return used
     return load["utilisation"]
 
 

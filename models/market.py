@@ -10,25 +10,25 @@ import numpy as np
 
 from models.jit import jit
 from models.layout import CURVE_SLOTS, LONG_AGO, MAX_SEEN, NEVER
-from models.records import SECOND_US, Network, Observation, is_curve
-from models.rows import Rows
+from models.records import DAY_US, SECOND_US, Network, Observation, is_curve
 from models.state import State
 
 MAX_JUMP_US = 5 * SECOND_US
 LONELY_TICKS = 10
 MAX_AHEAD_US = 2 * SECOND_US
+MAX_CURVE_AHEAD_US = 10 * DAY_US  # an interval of a later year would never give up its slot
 
 
 def refusal(observation: Observation) -> str | None:
     """Why an observation cannot be right although its values can: it speaks of a time not yet come.
 
-    Clock skew of up to 2 s between a source and us is normal. Curves speak of the future by nature, and the network's
-    state is ordered by height.
+    Clock skew of up to 2 s between a source and us is normal. Curves speak of the future by nature, by ten days at
+    most, and the network's state is ordered by height.
     """
-    if isinstance(observation, Network) or is_curve(observation.series):
+    if isinstance(observation, Network):
         return None
     ahead_us = observation.event_time_us - observation.receipt_time_us
-    if ahead_us <= MAX_AHEAD_US:
+    if ahead_us <= (MAX_CURVE_AHEAD_US if is_curve(observation.series) else MAX_AHEAD_US):
         return None
     return f"event_time_us lies {ahead_us / 1e6:.1f} s after its receipt: the source's clock or unit is wrong"
 
@@ -126,17 +126,30 @@ def note_due(state: State, series: np.void) -> None:
 
 
 @jit
+def slot_of(slots: np.ndarray, start_us: int, end_us: int) -> int:
+    """Place of an interval among a curve's slots, else that of the earliest interval kept, to be given up for it.
+
+    Looked for, not computed from a step: a curve may go from hours to quarter hours on any day.
+    """
+    earliest = 0
+    for place in range(CURVE_SLOTS):
+        if slots[place]["start_us"] == start_us and slots[place]["end_us"] == end_us:
+            return place
+        if slots[place]["start_us"] < slots[earliest]["start_us"]:
+            earliest = place
+    return earliest
+
+
+@jit
 def accept_curve(state: State, row: np.void) -> int:
     """Apply one interval of a curve. Returns 1 where the interval is the current one and its price changed."""
-    series = state.series[row["series"]]
-    number = series["curve"]
-    start_us, step_us = row["event_us"], row["end_us"] - row["event_us"]
-    state.curves[number]["step_us"] = step_us
-    place = (start_us // step_us) % CURVE_SLOTS
+    number = state.series[row["series"]]["curve"]
+    start_us, end_us = row["event_us"], row["end_us"]
+    place = slot_of(state.slots[number], start_us, end_us)
     slot = state.slots[number, place]
     seen = state.slot_seen[number, place]
     revision = row["revision"]
-    if slot["start_us"] == start_us:
+    if slot["start_us"] == start_us and slot["end_us"] == end_us:
         if revision < 0:
             for other in range(min(slot["seen"], MAX_SEEN)):
                 if seen[other] == row["value"]:
@@ -149,7 +162,7 @@ def accept_curve(state: State, row: np.void) -> int:
     else:
         slot["seen"] = 0
     slot["start_us"] = start_us
-    slot["end_us"] = row["end_us"]
+    slot["end_us"] = end_us
     slot["receipt_us"] = row["receipt_us"]
     slot["value"] = row["value"]
     slot["source"] = row["source"]
@@ -161,25 +174,38 @@ def accept_curve(state: State, row: np.void) -> int:
 
 @jit
 def read_curve(state: State, number: int) -> int:
-    """Make the price of the interval that holds log time the current one. Returns 1 where something changed."""
-    curve = state.curves[number]
-    series = state.series[curve["series"]]
-    log_time_us = state.clocks[0]["log_time_us"]
-    step_us = curve["step_us"]
-    if step_us <= 0 or log_time_us <= 0:
-        return 0
-    start_us = log_time_us // step_us * step_us
+    """Make the price of the interval that holds log time the current one. Returns 1 where something changed.
+
+    Where two hold it, the one that began later or ends sooner is the finer statement and counts.
+    """
+    series = state.series[state.curves[number]["series"]]
     clocks = state.clocks[0]
-    clocks["next_curve_us"] = min(clocks["next_curve_us"], start_us + step_us)
-    slot = state.slots[number, (start_us // step_us) % CURVE_SLOTS]
-    if slot["start_us"] != start_us:
+    log_time_us = clocks["log_time_us"]
+    if log_time_us <= 0:
         return 0
-    if series["known"] == 1 and series["order"] == start_us and series["revision"] == slot["revision"]:
+    current, next_us = -1, NEVER
+    for place in range(CURVE_SLOTS):
+        slot = state.slots[number, place]
+        start_us, end_us = slot["start_us"], slot["end_us"]
+        if start_us > log_time_us:
+            next_us = min(next_us, start_us)
+        elif end_us > log_time_us:
+            next_us = min(next_us, end_us)
+            best = state.slots[number, max(current, 0)]
+            finer = start_us > best["start_us"] or (start_us == best["start_us"] and end_us < best["end_us"])
+            if current < 0 or finer:
+                current = place
+    clocks["next_curve_us"] = min(clocks["next_curve_us"], next_us)
+    if current < 0:
+        return 0
+    slot = state.slots[number, current]
+    same = series["order"] == slot["start_us"] and series["due_us"] == slot["end_us"]
+    if series["known"] == 1 and same and series["revision"] == slot["revision"]:
         return refresh(series, log_time_us)
     series["value"] = slot["value"]
     series["second"] = 0.0
-    series["order"] = start_us
-    series["event_us"] = start_us
+    series["order"] = slot["start_us"]
+    series["event_us"] = slot["start_us"]
     series["receipt_us"] = slot["receipt_us"]
     series["due_us"] = slot["end_us"]
     series["source"] = slot["source"]

@@ -19,6 +19,8 @@ HOUR_US = 60 * MINUTE_US
 DAY_US = 24 * HOUR_US
 
 FIRST_PLAUSIBLE_US = 1_230_940_800 * SECOND_US  # 2009-01-03, the first block: no price of ours is older
+MAX_NAME = 200  # characters of a series or a source
+
 LAST_PLAUSIBLE_US = 4_102_444_800 * SECOND_US  # 2100-01-01: a later time is a wrong unit
 
 
@@ -57,6 +59,8 @@ class Observation:
     """
 
     kind: ClassVar[str]
+    prefix: ClassVar[str]
+    """What the name of every series of this kind begins with: under another name it would be read in another unit."""
 
     series: str
     source: str
@@ -70,6 +74,10 @@ class Observation:
         """Refuse what cannot be: empty names, times in another unit, values out of any range ever printed."""
         if not self.series or not self.source:
             raise ValueError("series and source must not be empty")
+        if len(self.series) > MAX_NAME or len(self.source) > MAX_NAME:
+            raise ValueError(f"series and source may have {MAX_NAME} characters")
+        if not self.series.startswith(self.prefix):
+            raise ValueError(f"series {self.series!r} does not begin with {self.prefix!r}, as those of {self.kind} do")
         require_time("event_time_us", self.event_time_us)
         require_time("receipt_time_us", self.receipt_time_us)
         require_time("next_due_us", self.next_due_us)
@@ -89,6 +97,7 @@ class BtcPrice(Observation):
     """Price of one bitcoin [USD]. Series ``btc:usd``."""
 
     kind: ClassVar[str] = "btc_price"
+    prefix: ClassVar[str] = "btc:"
     usd_per_btc: float
 
     def check(self) -> None:
@@ -104,6 +113,7 @@ class Network(Observation):
     """
 
     kind: ClassVar[str] = "network"
+    prefix: ClassVar[str] = "network:"
     height: int
     difficulty: float
     fees_btc_per_block: float
@@ -122,6 +132,7 @@ class Hashprice(Observation):
     """Hashprice as another publishes it [USD/PH/s/day]. Series ``hashprice:<publisher>``; a cross-check only."""
 
     kind: ClassVar[str] = "hashprice"
+    prefix: ClassVar[str] = "hashprice:"
     usd_per_ph_day: float
 
     def check(self) -> None:
@@ -137,6 +148,7 @@ class PowerPrice(Observation):
     """
 
     kind: ClassVar[str] = "power_price"
+    prefix: ClassVar[str] = "power:"
     end_time_us: int
     usd_per_mwh: float
 
@@ -153,6 +165,7 @@ class GpuRate(Observation):
     """Rental rate of one GPU [USD/GPU-h]. Series ``gpu:<model>``, for example ``gpu:H100-SXM``."""
 
     kind: ClassVar[str] = "gpu_rate"
+    prefix: ClassVar[str] = "gpu:"
     usd_per_gpu_hour: float
 
     def check(self) -> None:
@@ -165,6 +178,7 @@ class Utilisation(Observation):
     """Rented share of a GPU pool, 0 to 1, from the operator's telemetry. Series ``utilisation:<pool>``."""
 
     kind: ClassVar[str] = "utilisation"
+    prefix: ClassVar[str] = "utilisation:"
     utilisation: float
 
     def check(self) -> None:

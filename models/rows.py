@@ -25,7 +25,12 @@ from models.records import (
 
 VALUE, CURVE, NETWORK, CLOCK = 0, 1, 2, 3
 
-MAX_NAMES = 1_000_000  # beyond it a record is refused: names come from outside and must not eat the memory
+MAX_NAMES = 100_000  # of series, of sources. Names come from outside; each takes 350 bytes in every engine
+
+
+class NamesFullError(ValueError):
+    """A record brings a name for which there is no more room."""
+
 
 ROW = np.dtype(
     [
@@ -37,11 +42,11 @@ ROW = np.dtype(
         ("order", "i8"),  # what "newest" means: event time, for the network the height
         ("value", "f8"),
         ("second", "f8"),  # network: mean fees [BTC/block]
-        ("series", "i4"),
-        ("source", "i4"),  # for a tick: the producer's instance
-        ("revision", "i4"),  # -1: the source has none
-        ("kind", "i1"),  # VALUE, CURVE, NETWORK, CLOCK
-        ("exempt", "i1"),  # a replayed tick, exempt from the jump rule
+        ("series", "i8"),
+        ("source", "i8"),  # for a tick: the producer's instance
+        ("revision", "i8"),  # -1: the source has none
+        ("kind", "i8"),  # VALUE, CURVE, NETWORK, CLOCK
+        ("exempt", "i8"),  # a replayed tick, exempt from the jump rule
     ]
 )
 
@@ -75,7 +80,7 @@ def _number(name: str, numbers: dict[str, int], names: list[str]) -> int:
     found = numbers.get(name)
     if found is None:
         if len(names) >= MAX_NAMES:
-            raise ValueError(f"{name!r} would be name number {MAX_NAMES + 1}: too many series or sources")
+            raise NamesFullError(f"{name!r} would be name number {MAX_NAMES + 1}: too many series or sources")
         found = numbers[name] = len(names)
         names.append(name)
     return found

@@ -1,6 +1,6 @@
 """Signals as they leave the core: their content, typed. Numbering (seq, chain, epoch ...) is added when they leave.
 
-Keys are the wire's own; ``from`` and ``class`` are reserved words of Python, hence the functional form.
+Keys are the wire's own; ``from`` and ``class`` are reserved words of Python, hence the functional form of a switch.
 """
 
 from __future__ import annotations
@@ -10,37 +10,68 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypedDict
 
-Relative = TypedDict(
-    "Relative",
-    {
-        "usd_per_mwh": float | None,  # margin of hashing less margin of AI hosting
-        "usd_per_hour": float | None,
-        "contested_mw": float,
-        "basis": str,  # owned | reference | none
-    },
-)
 
-RelativeReturn = TypedDict("RelativeReturn", {"site": Relative, "miner": Relative, "marginal_usd_per_mwh": float | None})
+class Relative(TypedDict):
+    """Relative return of a site or a miner: margin of hashing less margin of AI hosting. Null: cannot be valued now.
 
-Why = TypedDict("Why", {"unit": str, "scope": str, "total": float, "groups": dict[str, float]})
+    ``basis``: owned, reference or none.
+    """
 
-Flip = TypedDict("Flip", {"series": str, "unit": str, "now": float, "value": float | None, "reason": str | None})
+    usd_per_mwh: float | None
+    usd_per_hour: float | None
+    contested_mw: float
+    basis: str
 
-Input = TypedDict(
-    "Input",
-    {
-        "series": str,
-        "value": float,
-        "unit": str,
-        "age_s": float,
-        "state": str,
-        "source": str,
-        "event_time_us": int,
-        "revision": int,
-    },
-)
 
-Band = TypedDict("Band", {"stop_below_usd_per_mwh": float, "start_above_usd_per_mwh": float})
+class RelativeReturn(TypedDict):
+    """The headline of a switch; ``marginal_usd_per_mwh`` only where a cap stands between an ASIC tier and a pool."""
+
+    site: Relative
+    miner: Relative
+    marginal_usd_per_mwh: float | None
+
+
+class Why(TypedDict):
+    """Change of v(to) - v(from) since the load's previous signal [``unit``], by group of inputs; groups sum to total.
+
+    ``scope``: ``load``, or ``site`` where loads compete for its cap.
+    """
+
+    unit: str
+    scope: str
+    total: float
+    groups: dict[str, float]
+
+
+class Flip(TypedDict):
+    """Nearest value of one input, the others held, that takes the switch back; null with the reason where none does."""
+
+    series: str
+    unit: str
+    now: float
+    value: float | None
+    reason: str | None
+
+
+class Input(TypedDict):
+    """One input as it stood: value, age [s], state (ok, stale, missing), who said it."""
+
+    series: str
+    value: float
+    unit: str
+    age_s: float
+    state: str
+    source: str
+    event_time_us: int
+    revision: int
+
+
+class Band(TypedDict):
+    """Margins at which a running load stops and a stopped one starts, where no cap binds [USD/MWh]."""
+
+    stop_below_usd_per_mwh: float
+    start_above_usd_per_mwh: float
+
 
 Switch = TypedDict(
     "Switch",
@@ -74,40 +105,42 @@ Switch = TypedDict(
     },
 )
 
-Quality = TypedDict(
-    "Quality",
-    {
-        "kind": str,
-        "miner": str,
-        "site": str,
-        "load": str,
-        "series": str,
-        "state": str,  # missing | stale | ok
-        "was": str,
-        "direction": dict[str, str],  # what each load that needs the series does meanwhile
-        "event_time_us": int,
-        "receipt_time_us": int,
-        "log_time_us": int,
-        "text": str,
-    },
-)
 
-EpochEntry = TypedDict(
-    "EpochEntry",
-    {
-        "kind": str,
-        "miner": str,
-        "site": str,
-        "load": str,
-        "reason": str,
-        "policy": str,
-        "config_hash": str,
-        "event_time_us": int,
-        "receipt_time_us": int,
-        "log_time_us": int,
-        "text": str,
-    },
-)
+class Quality(TypedDict):
+    """A series of a site became unusable, or usable again.
+
+    ``state``: missing, stale or ok. ``direction``: what each load that needs the series does meanwhile.
+    """
+
+    kind: str
+    miner: str
+    site: str
+    load: str
+    series: str
+    state: str
+    was: str
+    direction: dict[str, str]
+    event_time_us: int
+    receipt_time_us: int
+    log_time_us: int
+    text: str
+
+
+class EpochEntry(TypedDict):
+    """The entry that opens a stream or an epoch."""
+
+    kind: str
+    miner: str
+    site: str
+    load: str
+    reason: str
+    policy: str
+    config_hash: str
+    event_time_us: int
+    receipt_time_us: int
+    log_time_us: int
+    text: str
+
 
 Content = Switch | Quality | EpochEntry
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,11 +28,10 @@ SLOTS = np.dtype(
         ("start_us", "i8"),
         ("end_us", "i8"),
         ("receipt_us", "i8"),
-        ("due_us", "i8"),
         ("value", "f8"),
-        ("source", "i4"),
-        ("revision", "i4"),
-        ("seen", "i4"),
+        ("source", "i8"),
+        ("revision", "i8"),
+        ("seen", "i8"),
     ]
 )
 
@@ -85,11 +84,12 @@ def limit_us(series: str, config: DecidingConfig) -> int:
     return seconds.get(kind, config.btc_price_limit_s) * SECOND_US
 
 
-def market_arrays(names: Catalogue, config: DecidingConfig) -> dict[str, Array | Floats | Ints]:
+def market_arrays(names: Catalogue, config: DecidingConfig) -> dict[str, Any]:
     """Fresh arrays for a market of which nothing is known yet."""
     series = np.zeros(len(names.series_names), SERIES)
     curves = [place for place, name in enumerate(names.series_names) if is_curve(name)]
     series["curve"], series["source"], series["order"] = -1, -1, LONG_AGO
+    series["value"], series["second"] = np.nan, np.nan  # unknown, not nothing
     for number, place in enumerate(curves):
         series[place]["curve"] = number
     for place, name in enumerate(names.series_names):
@@ -100,7 +100,7 @@ def market_arrays(names: Catalogue, config: DecidingConfig) -> dict[str, Array |
         "heard": np.full(len(names.source_names), LONG_AGO, np.int64),
         "series": series,
         "seen": np.zeros((len(series), MAX_SEEN, 2)),
-        "curves": np.array([(0, place) for place in curves], CURVES),
+        "curves": np.array([(place,) for place in curves], CURVES),
         "slots": slots,
         "slot_seen": np.zeros((len(curves), CURVE_SLOTS, MAX_SEEN)),
     }
@@ -125,7 +125,7 @@ def grown(state: State, names: Catalogue, config: DecidingConfig) -> State:
     return state._replace(dep_start=dep_start, **fresh)
 
 
-def fleet_arrays(layout: Layout) -> dict[str, Array | Floats | Ints]:
+def fleet_arrays(layout: Layout) -> dict[str, Any]:
     """The fleet's arrays and the scratch space they need."""
     largest = int(layout.sites["loads"].max()) if len(layout.sites) else 1
     most_events = len(layout.loads) + len(layout.inputs) + 1
@@ -137,7 +137,7 @@ def fleet_arrays(layout: Layout) -> dict[str, Array | Floats | Ints]:
         "last_views": layout.last_views,
         "dep_start": layout.dep_start,
         "dep_site": layout.dep_site,
-        "views": np.zeros(len(layout.inputs)),
+        "views": np.full(len(layout.inputs), np.nan),
         "dirty": np.zeros(len(layout.sites), np.int64),
         "events": np.zeros(most_events, EVENTS),
         "work": np.zeros((3, largest)),
@@ -149,10 +149,8 @@ def fleet_arrays(layout: Layout) -> dict[str, Array | Floats | Ints]:
 def empty_state(layout: Layout, names: Catalogue, config: DecidingConfig, policy: tuple[float, float, float]) -> State:
     """A state before the log's first record."""
     clocks = np.zeros(1, CLOCKS)
-    for name in ("next_stale_us", "next_curve_us", "next_fleet_us"):
+    for name in ("next_stale_us", "next_fleet_us"):  # not next_curve_us: curves may be known before the first tick
         clocks[name] = NEVER
     clocks["mark_every_us"] = config.checkpoint_every_s * SECOND_US
     clocks["run_of"] = -1
-    return State(
-        clocks=clocks, policy=np.array(policy), **market_arrays(names, config), **fleet_arrays(layout)  # type: ignore[arg-type]
-    )
+    return State(clocks=clocks, policy=np.array(policy), **market_arrays(names, config), **fleet_arrays(layout))

@@ -71,7 +71,7 @@ def relative(state: State, number: int, figures: Floats) -> None:
     figures[HASH_MARGIN], figures[AI_MARGIN] = hash_margin, ai_margin
     figures[BASIS] = max(hash_basis, ai_basis)
     if hash_basis == OWNED and ai_basis == OWNED:
-        figures[CONTESTED_MW] = min(min(hash_mw, ai_mw), state.sites[number]["mw_cap"])
+        figures[CONTESTED_MW] = min(hash_mw, ai_mw, state.sites[number]["mw_cap"])
     else:
         figures[CONTESTED_MW] = max(hash_mw, ai_mw)
     figures[PER_MWH] = hash_margin - ai_margin
@@ -100,25 +100,31 @@ def relative_of_miner(state: State, figures: Floats, total: Floats) -> None:
 
 @jit
 def marginal_return(state: State, number: int) -> tuple[bool, float]:
-    """Margin of the least efficient running ASIC tier less that of the best AI load that could start in its place.
+    """Margin of the ASIC tier that would make room, less that of the AI load that waits for it [USD/MWh].
 
-    [USD/MWh]; (False, 0.0) unless both are owned and the cap is what stands between them.
+    The tier: of those running whose stop makes room for the best AI load that waits, the one that earns least.
+    (False, 0.0) where no AI load waits for room that one tier could make.
     """
     site = state.sites[number]
-    first = site["first_input"]
-    worst, best, total_mw, has_worst, has_best = 0.0, 0.0, 0.0, False, False
-    for item in range(site["first_load"], site["first_load"] + site["loads"]):
-        load = state.loads[item]
-        total_mw += draw_mw(load, state.views, first)
-        if load["usable"] == 0 or load["dispatched"] == 0:
+    first_load, end = site["first_load"], site["first_load"] + site["loads"]
+    room_mw = site["mw_cap"] * (1.0 + 1e-9)
+    for item in range(first_load, end):
+        if state.loads[item]["mode"] == 1:
+            room_mw -= draw_mw(state.loads[item], state.views, site["first_input"])
+    found, margin, best = False, 0.0, 0.0
+    for waiting in range(first_load, end):
+        pool = state.loads[waiting]
+        if pool["kind"] != POOL or pool["mode"] == 1 or pool["usable"] == 0 or pool["dispatched"] == 0:
             continue
-        if load["kind"] == ASIC and load["mode"] == 1 and (not has_worst or load["margin"] < worst):
-            worst, has_worst = load["margin"], True
-        if load["kind"] == POOL and load["mode"] == 0 and (not has_best or load["margin"] > best):
-            best, has_best = load["margin"], True
-    if has_worst and has_best and total_mw > site["mw_cap"]:
-        return True, worst - best
-    return False, 0.0
+        if pool["draw_mw"] <= room_mw or (found and pool["margin"] <= best):
+            continue
+        for item in range(first_load, end):
+            tier = state.loads[item]
+            if tier["kind"] == ASIC and tier["mode"] == 1 and tier["usable"] == 1:
+                fits = pool["draw_mw"] <= room_mw + tier["draw_mw"]
+                if fits and (not found or pool["margin"] > best or tier["margin"] < margin):
+                    found, margin, best = True, tier["margin"], pool["margin"]
+    return found, margin - best
 
 
 def relative_content(figures: Floats) -> Relative:
@@ -178,23 +184,26 @@ def site_value(state: State, layout: Layout, miner: str, number: int) -> SiteVal
     usd_per_ph_day = float(hashprice_of(state.views, first)) if hashing else None
     items = range(int(site["first_load"]), int(site["first_load"] + site["loads"]))
     loads = [_load_value(state, layout, item, btc, usd_per_ph_day) for item in items]
-    running = [state.loads[item] for item in items if state.loads[item]["mode"] == 1]
-    earning = None
-    if all(load["usable"] for load in running):
-        earning = sum(float(load["margin"] * load["draw_mw"] * load["uptime"]) for load in running)
+    mw_running, usd_per_hour, valued = 0.0, 0.0, True
+    for item in items:
+        load = state.loads[item]
+        if load["mode"] == 1:
+            mw_running += float(load["draw_mw"] or load["mw"])
+            usd_per_hour += float(load["margin"] * load["draw_mw"] * load["uptime"])
+            valued = valued and bool(load["usable"])
     return {
         "miner": miner,
         "site": layout.site_keys[number],
         "log_time_us": int(state.clocks[0]["log_time_us"]),
         "mw_cap": float(site["mw_cap"]),
-        "mw_running": sum(float(load["draw_mw"] or load["mw"]) for load in running),
+        "mw_running": mw_running,
         "over_cap": bool(site["over_cap"]),
         "gap_usd_per_hour": float(site["gap_usd_per_hour"]),
         "power_usd_per_mwh": float(state.views[first + VIEW_FIXED]) if _known(state, first + VIEW_FIXED) else None,
         "usd_per_btc": btc,
         "hashprice_usd_per_ph_day": usd_per_ph_day,
         "hashprice_btc_per_ph_day": usd_per_ph_day / btc if usd_per_ph_day is not None and btc else None,
-        "earning_usd_per_hour": earning,
+        "earning_usd_per_hour": usd_per_hour if valued else None,
         "relative_return": relative_content(figures),
         "marginal_return_usd_per_mwh": float(marginal) if has_marginal else None,
         "loads": loads,

@@ -55,13 +55,12 @@ class Checkpoint:
         line, _, state = blob.partition(b"\n")
         try:
             header = orjson.loads(line)
-            schema = header.pop("schema")
+            if header.pop("schema") != CHECKPOINT_SCHEMA:
+                raise WorldError(f"a checkpoint is not of schema {CHECKPOINT_SCHEMA}, the one read here: rebuild")
             config, miner_json = header.pop("config").encode(), header.pop("miner_json").encode()
             found = cls(config=config, miner_json=miner_json, state=state, **header)
         except (ValueError, KeyError, TypeError, AttributeError) as fault:
             raise WorldError(
                 f"a checkpoint of {len(blob)} bytes is damaged ({fault}): delete it, or rebuild"
             ) from fault
-        if schema != CHECKPOINT_SCHEMA:
-            raise WorldError(f"a checkpoint has schema {schema}, this version reads {CHECKPOINT_SCHEMA}: rebuild")
         return found

@@ -43,6 +43,11 @@ class Services:
         (child,) = (child for child in self._children if child.name == name)
         child.wait_ready(lambda: is_ready(self.ports[name]), READY_S)
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process ids of the services that were started and not stopped."""
+        return {child.name: child.pid for child in self._children}
+
     def check(self) -> None:
         """Refuse to go on when a service has died.
 

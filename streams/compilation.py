@@ -16,7 +16,17 @@ from streams.errors import SettingsError
 from streams.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = ("models/*.py", "models/policies/*.py", "streams/parse*.py", "streams/wire.py", "streams/pipeline.py")
+SOURCES = (
+    "models/*.py",
+    "models/policies/*.py",
+    "streams/parse.py",
+    "streams/fleetfile*.py",
+    "streams/wire.py",
+    "streams/part.py",
+    "streams/stream.py",
+    "streams/checkpoint.py",
+    "streams/pipeline.py",
+)
 PINS = ("numpy", "numba", "orjson", "pydantic")
 
 

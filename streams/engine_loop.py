@@ -7,10 +7,12 @@ decides; what goes wrong either waits, goes back to a checkpoint, or ends the pr
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
+from models.records import EpochStart
 from streams.backoff import Backoff
 from streams.checkpoint import Checkpoint
 from streams.connect import REDIS_AWAY, text_of
@@ -18,7 +20,7 @@ from streams.epochs import announce_first
 from streams.errors import DivergedError, WorldError
 from streams.log import RawProducer, RawReader, TopicProducer
 from streams.metrics import EngineMetrics
-from streams.opening import Opening, carried_heads, open_pipeline, verify_heads
+from streams.opening import Opening, carried_heads, market_name, open_pipeline, verify_heads
 from streams.pipeline import Mode, Pipeline, Rejected, Step
 from streams.process import Process
 from streams.rejected import rejected_message
@@ -26,6 +28,9 @@ from streams.sink import Sink
 from streams.wire import MARKET, RawRecord, SinkBatch
 
 T = TypeVar("T")
+
+STANDBY_S = 2.0
+"""How often a worker on standby looks whether its turn has come [s]."""
 
 MAX_FRUITLESS = 3
 """Times in a row that going back may end in the same refusal before the worker gives up."""
@@ -56,7 +61,7 @@ class EngineLoop:
         self._metrics = EngineMetrics(process.health)
         self._registered: set[str] = set()
         self._fruitless = 0
-        self._last_raw_hash = ""
+        self._last: RawRecord | None = None
         self.opened = asyncio.Event()
 
     async def run(self) -> None:
@@ -67,18 +72,25 @@ class EngineLoop:
         """
         while not self._process.stopping.is_set():
             opening = await self._held(lambda: open_pipeline(self._sink, self._reader, self._mode))
+            if opening.standby:
+                await self._wait(opening.standby)
+                continue
             self._begin(opening)
             try:
                 await self._work(opening.pipeline)
             except Rewind as rewind:
-                self._metrics.rewinds.inc()
-                self._fruitless += 1
-                if self._fruitless > MAX_FRUITLESS:
-                    raise WorldError(
-                        f"went back {MAX_FRUITLESS} times and the sink still says {rewind}: its head cannot be reached "
-                        "from any checkpoint; run changeover rebuild --new-generation"
-                    ) from None
-                self._process.say(f"going back to the checkpoint: the sink says {rewind}", loud=True)
+                self._go_back(rewind)
+
+    def _go_back(self, rewind: Rewind) -> None:
+        """Say why the work goes on from the checkpoint; give up where that has not helped."""
+        self._metrics.rewinds.inc()
+        self._fruitless += 1
+        if self._fruitless > MAX_FRUITLESS:
+            raise WorldError(
+                f"went back {MAX_FRUITLESS} times and the sink still says {rewind}: its head cannot be reached from "
+                "any checkpoint; run changeover rebuild --new-generation"
+            )
+        self._process.say(f"going back to the checkpoint: the sink says {rewind}", loud=True)
 
     def _begin(self, opening: Opening) -> None:
         pipeline = opening.pipeline
@@ -91,27 +103,30 @@ class EngineLoop:
         self.opened.set()
 
     async def _work(self, pipeline: Pipeline) -> None:
-        """Read, process, deliver, until the process stops or another code's epoch begins."""
+        """Read, process, deliver, until the process stops, or other code has had its turn."""
         worker = self._process.settings.worker
         first_end = await self._reader.end_offset() if pipeline.epoch == 0 else 0
         while not self._process.stopping.is_set():
             raws = await self._reader.read(worker.max_batch, worker.poll_ms)
             if raws:
                 with self._metrics.batch_seconds.time():
-                    await self._advance(pipeline, raws)
+                    step = await self._advance(pipeline, raws)
+                if step.superseded is not None:
+                    await self._stand_by(pipeline, step.superseded)
+                    return
             elif pipeline.epoch == 0 and pipeline.offset >= first_end - 1:
                 first_end = await announce_first(self._process, self._raw, pipeline.offset) + 1
 
-    async def _advance(self, pipeline: Pipeline, raws: Sequence[RawRecord]) -> None:
+    async def _advance(self, pipeline: Pipeline, raws: Sequence[RawRecord]) -> Step:
+        """Process records and deliver all that came of them."""
         step = pipeline.process(raws)
-        self._last_raw_hash = next((raw.hash() for raw in reversed(raws) if raw.offset == pipeline.offset), "")
+        self._last = next((raw for raw in reversed(raws) if raw.offset == pipeline.offset), self._last)
         await self._reject(step.rejected)
         await self._register(step.batches)
         await self._deliver(step.batches)
         await self._keep(step.checkpoints)
         self._metrics.advanced(pipeline, step, raws)
-        if step.superseded is not None:
-            await self._stand_by(pipeline, step)
+        return step
 
     async def _reject(self, rejected: Sequence[Rejected]) -> None:
         """Tell topic `rejected`, and wait until it is stored."""
@@ -156,28 +171,35 @@ class EngineLoop:
         self._fruitless = 0
 
     async def _keep(self, checkpoints: Sequence[Checkpoint]) -> None:
-        """Store checkpoints, after all that lies before them is delivered."""
-        for each in checkpoints:
-            generation = None if each.miner == MARKET else each.generation
-            await self._held(partial(self._sink.store_checkpoint, each.miner, each.offset, each.encode(), generation))
+        """Store checkpoints, after all that lies before them is delivered; the market's last (see ``market_name``)."""
+        for each in sorted(checkpoints, key=lambda one: one.miner == MARKET):
+            store = partial(self._sink.store_checkpoint, each.miner, each.offset, each.encode(), each.generation)
+            if each.miner == MARKET:
+                name = market_name(self._mode.part)
+                store = partial(self._sink.store_checkpoint, name, each.offset, each.encode())
+            await self._held(store)
             self._metrics.checkpoint_offset.set(each.offset)
 
-    async def _stand_by(self, pipeline: Pipeline, step: Step) -> None:
-        """Another code's epoch begins: leave checkpoints before it, and wait without reading on."""
-        epoch = step.superseded
-        if epoch is None:
-            raise ValueError("standing by without an epoch to stand by for")
-        await self._keep(
-            [
-                pipeline.checkpoint(miner, pipeline.offset, self._last_raw_hash)
-                for miner in (MARKET, *pipeline.miners)
-                if self._last_raw_hash
-            ]
-        )
+    async def _stand_by(self, pipeline: Pipeline, epoch: EpochStart) -> None:
+        """Another code's epoch begins: leave checkpoints before it, and wait until that code has gone beyond them."""
+        if self._last is not None and self._last.offset == pipeline.offset:
+            names = (MARKET, *pipeline.miners)
+            raw_hash = self._last.hash()
+            await self._keep([pipeline.checkpoint(name, pipeline.offset, raw_hash) for name in names])
         line = f"standby: epoch {epoch.epoch} is for code {epoch.code_hash}, this is {self._mode.code_hash}"
-        self._process.say(line, loud=True)
-        self._process.health.set(line, ready=False)
-        await self._process.stopping.wait()
+        while not self._process.stopping.is_set():
+            await self._wait(line)
+            kept = await self._held(partial(self._sink.load_checkpoint, market_name(self._mode.part)))
+            if kept is not None and kept[0] > pipeline.offset:
+                return
+
+    async def _wait(self, line: str) -> None:
+        """Say what this code waits for, and wait a while."""
+        if self._process.health.state != line:
+            self._process.say(line, loud=True)
+            self._process.health.set(line, ready=False)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._process.stopping.wait(), STANDBY_S)
 
     async def _held(self, call: Callable[[], Awaitable[T]]) -> T:
         """Call the sink; while Redis is away hold on and call again, and know the log again before going on."""

@@ -12,6 +12,7 @@ from typing import cast
 
 import orjson
 
+from models import policies
 from models.market import refusal
 from models.records import (
     OBSERVATION_KINDS,
@@ -24,10 +25,12 @@ from models.records import (
 )
 from streams.errors import ChangeoverError, FeedError
 from streams.fleetfile import decode_miner
+from streams.fleetfile_errors import shown
 from streams.wire import MAX_MESSAGE_BYTES, RawRecord
 
 MAX_OBSERVATIONS = 100_000
 SHOWN_FAULTS = 5
+SHOWN_CHARACTERS = 2_000
 
 
 @dataclass(slots=True)
@@ -42,6 +45,7 @@ class Parsed:
         """The first faults in one line."""
         shown = "; ".join(self.faults[:SHOWN_FAULTS])
         more = len(self.faults) - SHOWN_FAULTS
+        shown = shown if len(shown) <= SHOWN_CHARACTERS else f"{shown[:SHOWN_CHARACTERS]}..."
         return f"{shown}; and {more} more" if more > 0 else shown
 
 
@@ -65,7 +69,7 @@ def parse(raw: RawRecord) -> Parsed:
 
 def _json(raw: RawRecord) -> object:
     try:
-        return cast(object, orjson.loads(raw.payload))
+        return cast("object", orjson.loads(raw.payload))
     except orjson.JSONDecodeError as fault:
         raise FeedError(f"the payload is not JSON: {fault}") from fault
 
@@ -74,7 +78,7 @@ def _object(value: object, allowed: frozenset[str], what: str) -> dict[str, obje
     """A JSON object with no keys but those allowed."""
     if not isinstance(value, dict):
         raise FeedError(f"{what} is a {type(value).__name__}, not an object")
-    found = cast(dict[str, object], value)
+    found = cast("dict[str, object]", value)
     unknown = found.keys() - allowed
     if unknown:
         raise FeedError(
@@ -99,7 +103,7 @@ def _rules(kind: type[Observation]) -> dict[str, FieldRule]:
         if item.name == "receipt_time_us":
             continue
         text = str(item.type)
-        types: tuple[type, ...] = {"str": (str,), "int": (int,), "float": (float, int)}[text.split(" |")[0]]
+        types: tuple[type, ...] = {"str": (str,), "int": (int,), "float": (float, int)}[text.split(" |", maxsplit=1)[0]]
         types = (*types, type(None)) if "None" in text else types
         rules[item.name] = FieldRule(types, item.default is MISSING, text)
     return rules
@@ -113,7 +117,7 @@ def read_observation(value: object, receipt_time_us: int) -> Observation:
     """One observation from its JSON object. FeedError or ValueError says which field is wrong and what it may be."""
     name = value.get("kind") if isinstance(value, dict) else None
     if not isinstance(name, str) or name not in OBSERVATION_KINDS:
-        raise FeedError(f"kind {name!r} is not one of {', '.join(OBSERVATION_KINDS)}")
+        raise FeedError(f"kind {shown(name)} is not one of {', '.join(OBSERVATION_KINDS)}")
     found = _object(value, ALLOWED[name], name)
     arguments: dict[str, object] = {}
     for field, rule in RULES[name].items():
@@ -123,7 +127,7 @@ def read_observation(value: object, receipt_time_us: int) -> Observation:
             continue
         given = found[field]
         if type(given) not in rule.types:
-            raise FeedError(f"{name}.{field} is {given!r}, not {rule.expects}")
+            raise FeedError(f"{name}.{field} is {shown(given)}, not {rule.expects}")
         arguments[field] = float(given) if float in rule.types and isinstance(given, int) else given
     observation = OBSERVATION_KINDS[name](receipt_time_us=receipt_time_us, **arguments)  # type: ignore[arg-type]
     ahead = refusal(observation)
@@ -154,7 +158,7 @@ def _clock(raw: RawRecord) -> Parsed:
     found = _object(_json(raw), CLOCK_FIELDS, "a tick")
     time_us, replayed = found.get("time_us"), found.get("replayed", False)
     if type(time_us) is not int or type(replayed) is not bool:
-        raise FeedError(f"a tick needs time_us (int) and may have replayed (bool), not {found!r}")
+        raise FeedError(f"a tick needs time_us (int) and may have replayed (bool), not {shown(found)}")
     return Parsed([Clock(time_us=time_us, instance=raw.instance, replayed=replayed)], [])
 
 
@@ -167,28 +171,31 @@ CONFIG_FIELDS = frozenset(item.name for item in fields(DecidingConfig))
 
 
 def read_config(value: object) -> DecidingConfig:
-    """A deciding configuration from its JSON object."""
+    """A deciding configuration from its JSON object. Raises FeedError or ValueError: what it may not be."""
     found = _object(value, CONFIG_FIELDS, "config")
     kinds = {item.name: str(item.type) for item in fields(DecidingConfig)}
     arguments: dict[str, object] = {}
     for name, given in found.items():
         if name == "skip_offsets":
             if not isinstance(given, list) or any(type(offset) is not int for offset in given):
-                raise FeedError(f"config.skip_offsets is {given!r}, not a list of offsets")
-            arguments[name] = tuple(cast(list[int], given))
+                raise FeedError(f"config.skip_offsets is {shown(given)}, not a list of offsets")
+            arguments[name] = tuple(cast("list[int]", given))
             continue
         types = {"str": (str,), "int": (int,), "float": (float, int)}[kinds[name]]
         if type(given) not in types:
-            raise FeedError(f"config.{name} is {given!r}, not {kinds[name]}")
-        arguments[name] = float(cast(float, given)) if kinds[name] == "float" else given
-    return DecidingConfig(**arguments)  # type: ignore[arg-type]
+            raise FeedError(f"config.{name} is {shown(given)}, not {kinds[name]}")
+        arguments[name] = float(cast("float", given)) if kinds[name] == "float" else given
+    config = DecidingConfig(**arguments)  # type: ignore[arg-type]
+    policies.code_of(config.policy)
+    return config
 
 
 def _epoch(raw: RawRecord) -> Parsed:
     found = _object(_json(raw), EPOCH_FIELDS, "an epoch")
     epoch, code_hash = found.get("epoch"), found.get("code_hash")
     if type(epoch) is not int or not 1 <= epoch < 2**31 or type(code_hash) is not str:
-        raise FeedError(f"an epoch needs epoch (int from 1) and code_hash (str), not {epoch!r} and {code_hash!r}")
+        given = f"{shown(epoch)} and {shown(code_hash)}"
+        raise FeedError(f"an epoch needs epoch (int from 1) and code_hash (str), not {given}")
     return Parsed([EpochStart(epoch=epoch, config=read_config(found.get("config")), code_hash=code_hash)], [])
 
 

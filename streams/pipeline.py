@@ -7,15 +7,17 @@ order is the log's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 import orjson
 
 from models.engine import Engine
+from models.layout import note_series
 from models.records import SECOND_US, Clock, DecidingConfig, EpochStart, FleetChange
-from models.rows import CLOCK, Catalogue, Rows, RowTuple, clock_row, observation_row, rows_of
+from models.rows import CLOCK, Catalogue, NamesFullError, Rows, RowTuple, clock_row, observation_row, rows_of
 from streams.checkpoint import Checkpoint
 from streams.errors import HaltedError
 from streams.fleetfile import encode_miner
@@ -23,6 +25,9 @@ from streams.parse import Parsed, parse
 from streams.part import Part
 from streams.stream import Stream
 from streams.wire import MARKET, NO_OFFSET, Origin, RawRecord, SinkBatch
+
+
+WHOLE = Part()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class Rejected:
 
 @dataclass(slots=True)
 class Step:
-    """What came of some raw records. ``superseded``: another code's epoch begins at the next offset: deliver and stop."""
+    """What came of some raw records. ``superseded``: another code's epoch begins at the next offset."""
 
     batches: list[SinkBatch] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
@@ -55,7 +60,7 @@ class Mode:
 
     origin: Origin
     code_hash: str
-    part: Part = Part()
+    part: Part = WHOLE
     any_code: bool = False
     marks: bool = True
     sites: bool = True
@@ -127,14 +132,20 @@ class Pipeline:
         return parsed
 
     def _gather(self, parsed: Parsed, raw: RawRecord, rows: list[RowTuple], step: Step) -> None:
-        """Records that are rows."""
+        """Records that are rows. Names there is no more room for are refused."""
+        refused = ""
         for record in parsed.records:
-            if isinstance(record, Clock):
-                rows.append(clock_row(record, raw.receipt_time_us, raw.offset, self.names))
-                step.ticks += 1
-            elif not isinstance(record, FleetChange | EpochStart):
-                rows.append(observation_row(record, raw.offset, self.names))
-                step.observations += 1
+            try:
+                if isinstance(record, Clock):
+                    rows.append(clock_row(record, raw.receipt_time_us, raw.offset, self.names))
+                    step.ticks += 1
+                elif not isinstance(record, FleetChange | EpochStart):
+                    rows.append(observation_row(record, raw.offset, self.names))
+                    step.observations += 1
+            except NamesFullError as full:
+                refused = str(full)
+        if refused:
+            step.rejected.append(Rejected(raw, refused))
 
     def _run(self, rows: Rows, step: Step) -> None:
         """Apply rows to every engine, each in log order."""
@@ -157,14 +168,8 @@ class Pipeline:
         start, end = int(np.searchsorted(rows["position"], self._passed(miner), side="right")), len(rows)
         checkpoint = None
         while start < end:
-            try:
+            with _halting(miner, int(rows[start]["position"]), int(rows[-1]["position"])):
                 start, signals, marked = engine.step(rows, start, mark if start < mark else end, marks=start >= mark)
-            except Exception as bug:
-                # Whatever the engine raises is our bug: the part halts at the offset, it never goes past it.
-                first, last = rows[start]["position"], rows[-1]["position"]
-                raise HaltedError(
-                    f"HALTED: engine of {miner} failed between offsets {first} and {last}: {bug}"
-                ) from bug
             if signals:
                 step.batches += self.streams[miner].add(signals, engine.log_time_us, self._hash_of)
             if marked:
@@ -189,6 +194,11 @@ class Pipeline:
         if self.epoch == 0:
             step.rejected.append(Rejected(raw, f"fleet of {miner}: no epoch has begun; append an epoch first"))
             return
+        try:
+            note_series(record.miner, self.names)
+        except NamesFullError as full:
+            step.rejected.append(Rejected(raw, f"fleet of {miner}: {full}"))
+            return
         if miner not in self.engines:
             born = Engine(self.names, self.config)
             born.restore(self.market.snapshot())
@@ -202,13 +212,15 @@ class Pipeline:
                 raw.offset,
             )
         engine = self.engines[miner]
-        signals = engine.change_fleet(record.miner, raw.offset, raw.receipt_time_us)
+        with _halting(miner, raw.offset, raw.offset):
+            signals = engine.change_fleet(record.miner, raw.offset, raw.receipt_time_us)
         self._raws[raw.offset] = raw
         step.batches += self.streams[miner].add(signals, engine.log_time_us, self._hash_of)
 
     def _start_epoch(self, record: EpochStart, raw: RawRecord, step: Step) -> bool:
         if record.epoch <= self.epoch:
-            if record.epoch < self.epoch or record.config != self.config:
+            other = record.code_hash != self.mode.code_hash and not self.mode.any_code
+            if record.epoch < self.epoch or record.config != self.config or other:
                 reason = f"epoch {record.epoch} does not follow epoch {self.epoch}, or differs from it"
                 step.rejected.append(Rejected(raw, reason))
             return True
@@ -223,7 +235,8 @@ class Pipeline:
             if raw.offset <= self._passed(miner):
                 continue
             engine, stream = self.engines[miner], self.streams[miner]
-            signals = engine.start_epoch(record.config, raw.offset, raw.receipt_time_us)
+            with _halting(miner, raw.offset, raw.offset):
+                signals = engine.start_epoch(record.config, raw.offset, raw.receipt_time_us)
             stream.open_epoch(record.epoch)
             step.batches += stream.add(signals, engine.log_time_us, self._hash_of)
         return True
@@ -274,6 +287,15 @@ class Pipeline:
 
     def _passed(self, miner: str) -> int:
         return self.passed.get(miner, NO_OFFSET)
+
+
+@contextmanager
+def _halting(miner: str, first: int, last: int) -> Iterator[None]:
+    """Whatever the engine raises is our bug: the part halts at the offset, it never goes past it."""
+    try:
+        yield
+    except Exception as bug:
+        raise HaltedError(f"HALTED: engine of {miner} failed between offsets {first} and {last}: {bug}") from bug
 
 
 def _site_fields(engine: Engine, offset: int) -> dict[str, dict[str, str]]:

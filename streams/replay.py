@@ -171,6 +171,5 @@ async def deliver(sink: MemorySink, batches: Sequence[SinkBatch]) -> None:
     """Write batches where nothing can interfere: any reply but OK is our bug."""
     for batch, reply in zip(batches, await sink.write_many(batches), strict=True):
         if reply.status != "OK":
-            raise HaltedError(
-                f"the sink answered {reply.status} to {batch.miner} {batch.from_offset}..{batch.to_offset}: {reply.detail}"
-            )
+            span = f"{batch.from_offset}..{batch.to_offset}"
+            raise HaltedError(f"the sink answered {reply.status} to {batch.miner} {span}: {reply.detail}")

@@ -1,4 +1,4 @@
-"""One miner's numbered stream as a worker builds it: entries get seq and chain, and are cut into batches for the sink."""
+"""One miner's numbered stream as a worker builds it: entries get seq and chain and are cut into batches."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class Stream:
     entries: list[Entry] = field(default_factory=list)
     seq_before: int = 0
     chain_before: str = ""
+    log_time_us: int = 0  # of the last entry
 
     def __post_init__(self) -> None:
         """A stream that begins starts from its generation's chain."""
@@ -61,7 +62,8 @@ class Stream:
         for signal in signals:
             if len(self.entries) >= MAX_BATCH_SIGNALS and signal.position > self.entries[-1].offset:
                 to_offset = self.entries[-1].offset
-                full.append(self.cut(to_offset, hash_of(to_offset), log_time_us))
+                full.append(self.cut(to_offset, hash_of(to_offset), self.log_time_us))
+            self.log_time_us = log_time_us
             content = orjson.dumps(signal.content)
             json = envelope(
                 content,

@@ -194,7 +194,7 @@ class SinkReply:
     detail: str = ""
 
 
-def envelope(  # noqa: PLR0913 an entry's envelope has this many fields
+def envelope(
     content: bytes, *, origin: Origin, miner: str, generation: int, epoch: int, seq: int, chain: str, offset: int
 ) -> bytes:
     """A numbered entry: the content's bytes behind its envelope. ``chain`` is the chain before this entry.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from typing import TYPE_CHECKING
 
 from redis.asyncio import Redis
 
@@ -15,6 +16,9 @@ from streams.part import Part
 from streams.process import Built, Ending, Guarded, Process, quiet_app, supervise
 from streams.settings import Settings
 from streams.sink import RedisSink, check_redis
+
+if TYPE_CHECKING:
+    from streams.pipeline import Mode
 
 STOP_PATIENCE_S = 10.0
 
@@ -40,13 +44,16 @@ async def run_engine(process: Process) -> None:
     """Everything a worker does: compile, then carry its part until the stop."""
     process.health.set("compiling the engine", ready=False)
     await asyncio.to_thread(compile_engine, process)
-    await carry_part(process)
+    from streams.pipeline import Mode  # noqa: PLC0415 the core may be imported only once it is prepared
+
+    run = process.settings.run
+    part = Part.parse(run.part) if run.part else Part()
+    await carry_part(process, Mode(origin=run.origin, code_hash=code_hash(), part=part))
 
 
-async def carry_part(process: Process) -> None:
+async def carry_part(process: Process, mode: Mode) -> None:
     """Wait for the world, check it, and run the engine loop with all it works on until the stop."""
     from streams.engine_loop import EngineLoop  # noqa: PLC0415 the core may be imported only once it is prepared
-    from streams.pipeline import Mode  # noqa: PLC0415 the same
 
     settings = process.settings
     connection = kafka_connection(settings)
@@ -60,8 +67,6 @@ async def carry_part(process: Process) -> None:
             waits.create_task(wait_for_topics(process))
         await check_world(process, client)
         await asyncio.gather(reader.start(), raw.start(), rejected.start())
-        part = Part.parse(settings.run.part) if settings.run.part else Part()
-        mode = Mode(origin=settings.run.origin, code_hash=code_hash(), part=part)
         loop = EngineLoop(process, mode, RedisSink(client, settings.names), reader, raw, rejected)
         async with asyncio.TaskGroup() as tasks:
             clock = tasks.create_task(tick_once_open(loop.opened, raw)) if settings.ticks else None

@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 import redis
 
+from streams.compilation import prepare
 from streams.embedded import EmbeddedBroker, EmbeddedRedis
 from streams.log import delete_topics
+from streams.settings import load
 from streams.wire import Names
 from tests.support.real_kafka import RealKafka, UnavailableError, server_jars
 from tests.support.skips import SkipPolicy, refuses_skips
@@ -30,6 +32,7 @@ DATA = Path(os.environ.get("CHANGEOVER_DATA", "../shared/data"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    prepare(load())  # compiled code lies in a folder of these sources; without that numba reuses stale code
     config.addinivalue_line("markers", "listed: a proof the project promises to run; CI refuses a skip of it")
     config.pluginmanager.register(SkipPolicy(refuse=refuses_skips(os.environ)), "skip-policy")
 

@@ -45,12 +45,15 @@ def rebuild(
 
 
 async def begin_generations(settings: Settings) -> dict[str, int]:
-    """Begin a generation of each miner that publishes; the market's checkpoint, which is of the old log, goes too."""
+    """Begin a generation of each miner that publishes; the markets' checkpoints, of the old log, go too."""
+    from streams.cli.fleet import glob_safe
     from streams.connect import opened_redis
     from streams.sink import RedisSink
     from streams.wire import MARKET
 
     async with opened_redis(settings) as client:
         sink = RedisSink(client, settings.names)
-        await client.delete(settings.names.key(MARKET, "checkpoint"))
+        pattern = f"{glob_safe(settings.names.prefix)}{{{MARKET}*}}:checkpoint"
+        for key in [key async for key in client.scan_iter(match=pattern)]:
+            await client.delete(key)
         return {miner: await sink.new_generation(miner) for miner in await sink.miners()}

@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
     app.command()(replay)
 
 
-def replay(  # noqa: PLR0913 a command takes its options
+def replay(
     path: Annotated[str, typer.Argument(help="History: a file, folder, manifest, recording, or 'sample'.")],
     *,
     miners: Annotated[
@@ -46,10 +46,11 @@ def replay(  # noqa: PLR0913 a command takes its options
     """Replay history: count observations and signals, print their digest and how long it took."""
     from dataclasses import replace
 
-    from streams.compilation import code_hash, prepare
+    from streams.cli.compile import make_ready
+    from streams.compilation import code_hash
 
     found = read_settings(settings)
-    prepare(found)
+    make_ready(found)
     from streams.history import open_history
     from streams.replay import Question, fleet_for_replay
     from streams.shipped import shipped
@@ -133,8 +134,10 @@ def _text(question: Question, answer: Answer) -> str:
         f"digest       {answer.digest}",
         f"seconds      {answer.seconds:.2f}",
     ]
-    for miner, series in question.missing.items():
-        lines.append(f"degraded     {miner}: no {', '.join(series)} in this history; see --map")
+    lines += [
+        f"degraded     {key}: no {', '.join(series)} in this history; see --map"
+        for key, series in question.missing.items()
+    ]
     for miner in question.fleet:
         lines += [f"hypothetical {miner.key}: {text}" for text in miner.hypothetical]
     lines += [f"hypothetical {text}" for text in question.history.hypothetical]

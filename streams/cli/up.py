@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NO_FEEDS = (
     "This version reads no market by itself: the clock and the fleet run, and prices come in by topic `observations` "
-    "alone (docs/how-to/write-observations.md). Until they do, loads wait, then follow their failure direction."
+    "alone. Until they do, loads wait, then follow their failure direction."
 )
 
 Seconds = Annotated[float | None, typer.Option(min=1.0, help="Stop by itself after so many real seconds.")]

@@ -136,7 +136,7 @@ class UtilisationParameters:
     pool: str = "demo-spot"
     mean: float = 0.165
     deviation: float = 0.04
-    persistence: float = 0.96
+    persistence: float = 0.92
     noise: float = 0.004
     latency_us: int = 2 * SECOND_US
 

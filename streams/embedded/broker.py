@@ -18,6 +18,7 @@ from streams.log.connection import Capabilities
 
 BINARY_SETTING = "CHANGEOVER_BROKER_BINARY"
 READY_S = 15.0
+STOP_S = 0.5  # with clients connected it never ends when asked to (measured), and it has nothing to save
 
 METADATA_KEY, METADATA_VERSION = 3, 1
 CORRELATION_ID = 20_260
@@ -152,7 +153,7 @@ class EmbeddedBroker(Broker):
     def stop(self) -> None:
         """Stop it; the log goes with it."""
         if self._child is not None:
-            self._child.stop()
+            self._child.stop(STOP_S)
 
     def kill(self) -> None:
         """End it as a crash would."""

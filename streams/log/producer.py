@@ -21,7 +21,8 @@ from streams.wire import MAX_MESSAGE_BYTES
 LOG = logging.getLogger(__name__)
 
 BATCH_BYTES = 1024 * 1024
-CLOSE_S = 5.0
+FLUSH_S = 5.0
+CLOSE_S = 1.0
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 SHORTEST_OUTAGE_S = 0.2
@@ -77,14 +78,14 @@ class TopicProducer:
         self._task = asyncio.create_task(self._run(), name=f"append to {self.topic}")
         self._task.add_done_callback(self._ended)
 
-    async def stop(self, timeout_s: float = CLOSE_S) -> int:
+    async def stop(self, timeout_s: float = FLUSH_S) -> int:
         """Send what waits, for ``timeout_s`` [s] at most, and close. Gives how many records were left behind."""
         if self._task is not None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), timeout_s)
             self._task.cancel()
             await asyncio.wait([self._task])
-        await self._disconnect(timeout_s)
+        await self._disconnect()
         return self._give_up("closed before Kafka acknowledged it")
 
     async def append(
@@ -272,16 +273,15 @@ class TopicProducer:
             raise
         self._client = client
 
-    async def _disconnect(self, timeout_s: float = CLOSE_S) -> None:
+    async def _disconnect(self) -> None:
+        """Close the client without its stop(), which would wait for a batch given up as long as the broker is away."""
         client, self._client = self._client, None
         if client is None:
             return
-        try:
-            await asyncio.wait_for(client.stop(), timeout_s)
-        except OUTAGES as exc:
-            LOG.debug("closing the producer for %s hard: %r", self.topic, exc)
-            await client.client.close()
-            await client._sender.close()  # noqa: SLF001 - stop() gave up before it came to this
+        client._closed = True  # noqa: SLF001 - what stop() does, less the waiting
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(client._sender.close(), CLOSE_S)  # noqa: SLF001
+        await client.client.close()
 
     async def _reconnect(self) -> None:
         """A producer that failed once may fail for ever after (out of sequence, measured): make a new one."""

@@ -41,6 +41,7 @@ class RawReader:
         self._consumer: Any = None
         self._links: tuple[object, ...] = ()
         self._suspect = False
+        self._reports_end = True
         self._checked_at_s = 0.0
 
     async def start(self, offset: int = 0) -> None:
@@ -49,14 +50,15 @@ class RawReader:
         Raises:
             WorldError: no broker answers, or it has no such topic.
         """
-        fetch_wait_ms = (await probe(self.connection)).fetch_wait_ms
+        can = await probe(self.connection)
+        self._reports_end = can.long_poll
         await require_topic(self.connection, self.topic)
         consumer = AIOKafkaConsumer(
             **self.connection.options(),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="none",
-            fetch_max_wait_ms=fetch_wait_ms,
+            fetch_max_wait_ms=can.fetch_wait_ms,
             max_partition_fetch_bytes=MAX_MESSAGE_BYTES,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
@@ -163,7 +165,7 @@ class RawReader:
             BrokerError: the broker does not answer within ``timeout_ms`` [ms].
         """
         reported = await self._reported_end(timeout_ms)
-        if reported <= await self.first_offset(timeout_ms):
+        if self._reports_end or reported <= await self.first_offset(timeout_ms):
             return reported
         last = (await self._look_up(reported - 1, timeout_ms))[-1]
         return int(last.offset) + 1

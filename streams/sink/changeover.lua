@@ -1,5 +1,6 @@
 #!lua name=changeover_@VERSION@
--- The law of the sink inside Redis. rules.py is the same law in Python, test by test in the same order.
+-- The law of the sink inside Redis. rules.py is the same law in Python, test by test in the same order. upkeep.lua is
+-- loaded behind this file, in the same library.
 --
 -- Every test stands before the first write, permissions and key types too: an error half way would keep the writes
 -- before it. JSON is never decoded. Numbers come as digits and are stored as the digits that came (tostring would
@@ -22,15 +23,12 @@ local function whole(text)
 end
 
 local function digits(number) return string.format('%.0f', number) end
-
 local function id(seq) return digits(seq) .. '-0' end
 
 -- A stored entry is {id, {'offset', o, 'chain', c, 'json', j}}; one by another hand may have less.
 local function stored_offset(entry) return entry[2][2] or 'none' end
 local function stored_chain(entry) return entry[2][4] or 'none' end
 local function stored_json(entry) return entry[2][6] end
-
--- Arguments ------------------------------------------------------------------------------------------------------
 
 local function parse_numbers(args)
   local batch = {
@@ -84,8 +82,6 @@ local function parse_sites(batch, keys, args)
   return nil
 end
 
--- What is stored -------------------------------------------------------------------------------------------------
-
 local function load_head(key)
   local values = redis.call('HMGET', key, unpack(HEAD))
   local head, absent = {}, 0
@@ -109,12 +105,8 @@ local function load_stream(key)
   local info = redis.call('XINFO', 'STREAM', key)
   local stream = {}
   for i = 1, #info, 2 do stream[info[i]] = info[i + 1] end
-  return {
-    length = stream['length'],
-    first = stream['first-entry'] or nil,
-    last = stream['last-entry'] or nil,
-    last_id = stream['last-generated-id'],
-  }
+  local first, last = stream['first-entry'] or nil, stream['last-entry'] or nil
+  return {length = stream['length'], first = first, last = last, last_id = stream['last-generated-id']}
 end
 
 local function torn(head, stream)
@@ -131,7 +123,7 @@ local function torn(head, stream)
   return nil
 end
 
--- The tests, in the order of rules.py ----------------------------------------------------------------------------
+-- From here to judge: the tests, in the order of rules.py.
 
 local function misplaced(head, batch)
   local epoch, held = digits(batch.epoch), digits(head.epoch)
@@ -204,7 +196,9 @@ local function different(head, batch, args, stream, stream_key)
     if seq < head.seq then
       page = redis.call('XRANGE', stream_key, id(seq), id(math.min(last, seq + PAGE - 1)))
     end
-    if #page == 0 then return {'torn', digits(head.oldest), digits(head.seq), digits(stream.length), id(seq), 'none'} end
+    if #page == 0 then
+      return {'torn', digits(head.oldest), digits(head.seq), digits(stream.length), id(seq), 'none'}
+    end
     for _, entry in ipairs(page) do
       local difference
       if seq == batch.before then
@@ -243,8 +237,6 @@ local function judge(head, batch, args, stream, stream_key)
   return batch.to <= head.offset and 'DUPLICATE' or 'OK', nil
 end
 
--- Writing --------------------------------------------------------------------------------------------------------
-
 local function denied(...)
   if redis.acl_check_cmd(...) then return nil end
   local command = {...}
@@ -269,7 +261,8 @@ local function append(keys, args, batch, seq, oldest)
   local appended = batch.last - seq
   for i = batch.count - appended + 1, batch.count do
     local at = FIXED + PER_ENTRY * (i - 1)
-    redis.call('XADD', keys[2], args[at + 2] .. '-0', 'offset', args[at + 1], 'chain', args[at + 3], 'json', args[at + 4])
+    redis.call('XADD', keys[2], args[at + 2] .. '-0',
+      'offset', args[at + 1], 'chain', args[at + 3], 'json', args[at + 4])
     redis.call('PUBLISH', args[15], args[at + 4])
   end
   local kept_from = math.max(oldest, math.min(batch.trim_below, batch.last)) -- the newest entry always stays
@@ -304,39 +297,4 @@ local function write(keys, args)
   return {status, digits(appended), args[6], digits(batch.last)}
 end
 
--- keys: checkpoint, head. args: offset, bytes, generation or '', '1' where a head is needed. Answers {one word}.
--- The value is the offset's digits, a colon, the bytes: the offset is read without the bytes.
-local function checkpoint(keys, args)
-  local offset = whole(args[1])
-  if not offset then return redis.error_reply('ERR checkpoint offset ' .. args[1] .. ' is not a whole number') end
-  if args[4] == '1' then
-    local head = redis.call('HMGET', keys[2], 'offset', 'generation')
-    if not head[1] or offset > (tonumber(head[1]) or -1) then return {'AHEAD'} end
-    if args[3] ~= '' and args[3] ~= head[2] then return {'GENERATION'} end
-  end
-  local kept = whole(string.match(redis.call('GETRANGE', keys[1], 0, 16), '^(%d+):') or '')
-  if kept and kept > offset then return {'NEWER'} end
-  if kept ~= offset then redis.call('SET', keys[1], args[1] .. ':' .. args[2]) end
-  return {'KEPT'}
-end
-
--- keys: head, stream, the old stream's new name, checkpoint. args: the generation that the head must have ('' = no
--- head), the next one, its genesis chain.
-local function generation(keys, args)
-  local found = redis.call('HGET', keys[1], 'generation') or ''
-  if found ~= args[1] then return {'CHANGED', found} end
-  local aside = redis.call('EXISTS', keys[2]) == 1
-  if aside and redis.call('EXISTS', keys[3]) == 1 then return {'TAKEN', keys[3]} end
-  local no = denied('HSET', keys[1], 'seq', '0') or denied('DEL', keys[1]) or denied('DEL', keys[4])
-    or (aside and denied('RENAME', keys[2], keys[3]))
-  if no then return no end
-  if aside then redis.call('RENAME', keys[2], keys[3]) end
-  redis.call('DEL', keys[1], keys[4])
-  redis.call('HSET', keys[1], 'generation', args[2], 'epoch', '0', 'offset', '-1', 'raw_hash', '', 'seq', '0',
-    'chain', args[3], 'oldest', '1', 'log_time_us', '0', 'model', '', 'degraded', '[]')
-  return {'DONE', args[2]}
-end
-
 redis.register_function('changeover_write_@VERSION@', write)
-redis.register_function('changeover_checkpoint_@VERSION@', checkpoint)
-redis.register_function('changeover_generation_@VERSION@', generation)

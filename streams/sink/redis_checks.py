@@ -12,6 +12,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from streams.errors import WorldError
 from streams.sink.redis_errors import redis_errors
+from streams.sink.redis_sink import library
 
 OLDEST = {"Redis": 7, "Valkey": 8}  # functions came with Redis 7
 
@@ -19,8 +20,8 @@ OLDEST = {"Redis": 7, "Valkey": 8}  # functions came with Redis 7
 async def check_redis(client: Redis, *, durable: bool = False) -> list[str]:
     """One line for each violation, empty where all is well. ``durable``: an append-only file is asked for too.
 
-    Reads INFO only, which managed servers allow where they refuse CONFIG. A server that cannot be reached raises
-    ``WorldError``.
+    Reads INFO, which managed servers allow where they refuse CONFIG, and loads the sink's functions. A server that
+    cannot be reached raises ``WorldError``.
     """
     found: dict[str, Any] = {}
     try:
@@ -30,8 +31,8 @@ async def check_redis(client: Redis, *, durable: bool = False) -> list[str]:
     except (RedisConnectionError, RedisTimeoutError) as exc:
         raise WorldError(f"cannot reach Redis: {exc}; start it, or set REDIS_URL to where it is") from exc
     lines = [*violations(found, durable=durable)]
-    if not lines and not await _has_functions(client):
-        lines.append("Redis has no functions (FUNCTION is disabled or not permitted): enable it for our user")
+    if not lines:
+        lines += await _without_functions(client)
     return lines
 
 
@@ -60,9 +61,10 @@ def violations(info: Mapping[str, Any], *, durable: bool = False) -> list[str]:
     return lines
 
 
-async def _has_functions(client: Redis) -> bool:
+async def _without_functions(client: Redis) -> list[str]:
+    """Load the sink's functions, which a worker does anyway: the one sure test that they may be loaded."""
     try:
-        await client.function_list("changeover_none")
-    except ResponseError:
-        return False
-    return True
+        await client.function_load(library()[0], replace=True)
+    except ResponseError as exc:
+        return [f"Redis does not load the sink's functions ({exc}): give our user FUNCTION LOAD and FCALL"]
+    return []

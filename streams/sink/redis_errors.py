@@ -10,6 +10,7 @@ from redis import exceptions as redis
 from streams.errors import WorldError
 
 FUNCTION_LOST = "Function not found"
+BUSY = "BUSY "  # a script of somebody runs for longer than busy-reply-threshold
 
 # A server that comes up, fails over or moves slots answers so for a while: to the caller that is a connection lost.
 PASSING = (redis.ReadOnlyError, redis.ClusterDownError, redis.TryAgainError, redis.AskError)
@@ -40,6 +41,8 @@ def redis_errors(action: str) -> Iterator[None]:
     except PASSING as exc:
         raise redis.ConnectionError(f"Redis cannot {action} at the moment: {_said(exc)}") from exc
     except (redis.RedisError, redis.RedisClusterException) as exc:
+        if str(exc).startswith(BUSY):
+            raise redis.ConnectionError(f"Redis cannot {action} at the moment: {_said(exc)}") from exc
         raise WorldError(f"Redis refused to {action}: {_said(exc)}; {remedy(exc)}") from exc
 
 

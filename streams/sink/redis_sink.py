@@ -1,4 +1,4 @@
-"""The sink on Redis or Valkey: packs batches for the functions of ``changeover.lua`` and reads what they keep."""
+"""The sink on Redis or Valkey: packs batches for the functions of the Lua files here and reads what they keep."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from streams.sink.wellformed import first_break, flaw, miner_flaw
 from streams.wire import MARKET, NO_OFFSET, Entry, Head, Names, SinkBatch, SinkReply, Status, genesis_chain
 
 READ_PAGE = 1_000
+READ_ATTEMPTS = 3
 CHECKPOINT_PREFIX_BYTES = 17  # 16 digits and a colon: the longest an offset can be
 
 
 def library() -> tuple[str, str]:
     """Source of the function library and its version, which is a hash of it: two versions can live side by side."""
-    source = files("streams.sink").joinpath("changeover.lua").read_text()
+    folder = files("streams.sink")
+    source = "".join(folder.joinpath(name).read_text() for name in ("changeover.lua", "upkeep.lua"))
     version = hashlib.sha256(source.encode()).hexdigest()[:12]
     return source.replace("@VERSION@", version), version
 
@@ -32,7 +34,8 @@ class RedisSink:
     """A ``Sink`` on one Redis. Nothing is connected before the first call."""
 
     def __init__(self, client: Redis, names: Names) -> None:
-        if client.connection_pool.connection_kwargs.get("decode_responses"):
+        settings = client.get_connection_kwargs()  # type: ignore[no-untyped-call]  # redis-py leaves it so
+        if settings.get("decode_responses"):
             raise ValueError("RedisSink needs a client with decode_responses=False: entries are exact bytes")
         self._client = client
         self._names = names
@@ -105,20 +108,29 @@ class RedisSink:
     async def read(self, miner: str, after_seq: int = 0, count: int | None = None) -> list[Entry]:
         """Entries from ``after_seq`` + 1 on, at most ``count``; their chain is recomputed."""
         key = self._names.key(miner, "signals")
+        broken: str | None = ""
+        for _ in range(READ_ATTEMPTS):  # a trim or a new generation may come between two pages, but not every time
+            entries = await self._pages(key, after_seq, count)
+            broken = first_break(entries)
+            if broken is None:
+                return entries
+        raise DivergedError(f"{key}: {broken}; it was changed by another hand")
+
+    async def _pages(self, key: str, after_seq: int, count: int | None) -> list[Entry]:
         entries: list[Entry] = []
         while count is None or len(entries) < count:
             start = (entries[-1].seq if entries else after_seq) + 1
             wanted = READ_PAGE if count is None else min(READ_PAGE, count - len(entries))
-            with redis_errors(f"read {key}"):
-                found = await self._client.xrange(key, min=f"{start}-0", max="+", count=wanted)
-            page = cast("list[tuple[bytes, dict[bytes, bytes]]]", found)
-            entries.extend(_entry(key, *item) for item in page)
+            page = await self._page(key, start, wanted)
+            entries += page
             if len(page) < wanted:
                 break
-        broken = first_break(entries)
-        if broken:
-            raise DivergedError(f"{key}: {broken}; it was changed by another hand or replaced while it was read")
         return entries
+
+    async def _page(self, key: str, start: int, wanted: int) -> list[Entry]:
+        with redis_errors(f"read {key}"):
+            found = await self._client.xrange(key, min=f"{start}-0", max="+", count=wanted)
+        return [_entry(key, *item) for item in cast("list[tuple[bytes, dict[bytes, bytes]]]", found)]
 
     async def site(self, miner: str, site: str) -> dict[str, str]:
         """A site's latest valuation; empty where there is none."""
@@ -260,7 +272,7 @@ def _malformed(batch: SinkBatch, wrong: str) -> SinkReply:
 
 
 def _reply(miner: str, answer: list[bytes]) -> SinkReply:
-    status, appended, offset, seq, *reason = [part.decode() for part in answer]
+    status, appended, offset, seq, *reason = [part.decode(errors="replace") for part in answer]
     return SinkReply(cast("Status", status), int(appended), int(offset), int(seq), describe(miner, reason))
 
 

@@ -1,8 +1,9 @@
 """Every example in README and docs is run; one that cannot be (it would start a broker, say) is checked by its words.
 
 A ``console`` block holds ``$ command`` lines and what they print (``...`` stands for anything), a ``sh`` block commands
-alone. A comment ``<!-- not run: why -->`` before a block says why it is not run here; its commands and options must
-exist all the same.
+alone. They run in a folder of their own that shows the project's files, the packaged sample, and every ``toml`` block
+of the same page whose first line is a comment with its name. A comment ``<!-- not run: why -->`` before a block says
+why it is not run here; its commands and options must exist all the same.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tomllib
@@ -25,7 +27,9 @@ BIN = Path(sys.executable).parent
 BLOCK = re.compile(
     r"(?:<!-- not run: (?P<why>[^>]*?) -->\s*\n)?^```(?P<kind>[a-z]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
-SECONDS = 230
+SAMPLE = ROOT / "streams" / "history" / "sample"
+NAMED = re.compile(r"\A# (?P<name>[\w.-]+\.toml)\n")
+SECONDS = 200
 LIKE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 OURS = {"changeover", ".venv/bin/changeover"}
 FOREIGN = {"git", "redis-cli", "docker", "cd", "python3", ".ci/run", "bash", "kcat", "curl", "jq"}
@@ -39,6 +43,11 @@ class Example:
     kind: str
     text: str
     why: str
+
+    @property
+    def page(self) -> str:
+        """The page it stands on."""
+        return self.place.partition(":")[0]
 
     @property
     def commands(self) -> list[tuple[str, str]]:
@@ -74,50 +83,68 @@ def environment() -> dict[str, str]:
     return kept | {"PATH": f"{BIN}{os.pathsep}{kept.get('PATH', '')}", "COLUMNS": "120", "TERM": "dumb"}
 
 
-def run(command: str, *, check: bool = True) -> str:
-    """What a command prints, run in the project's folder as a reader would."""
-    done = subprocess.run(
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder that shows what a reader has at hand; what examples write stays in it."""
+    for path in [*ROOT.iterdir(), *SAMPLE.glob("*.gz")]:
+        if not path.name.startswith("."):
+            (tmp_path / path.name).symlink_to(path)
+    return tmp_path
+
+
+def run(command: str, folder: Path, *, check: bool = True) -> str:
+    """What a command prints; after the time limit it is ended with all that it started."""
+    process = subprocess.Popen(
         ["bash", "-c", re.sub(r"(?<!\S)\.venv/bin/", f"{BIN}/", command)],
-        cwd=ROOT,
+        cwd=folder,
         env=environment(),
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=SECONDS,
-        check=False,
+        start_new_session=True,
     )
-    assert not check or done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    return done.stdout
+    try:
+        shown, said = process.communicate(timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        shown, said = process.communicate()
+        pytest.fail(f"{command}: not done after {SECONDS} s\n{shown}{said}")
+    assert not check or process.returncode == 0, f"{command}\n{shown}{said}"
+    return shown
 
 
 def test_there_are_examples() -> None:
     assert {one.kind for one in EXAMPLES} >= {"console"}
-    assert any(one.place.startswith("README.md") for one in EXAMPLES)
+    assert any(one.page == "README.md" for one in EXAMPLES)
 
 
-def check_console(example: Example) -> None:
+def check_console(example: Example, folder: Path) -> None:
     """Run the commands of a console example and compare what they print."""
+    for other in EXAMPLES:
+        if other.page == example.page and (match := NAMED.match(other.text)):
+            (folder / match["name"]).write_text(other.text)
     assert example.commands
     for command, printed in example.commands:
-        shown = run(command, check="echo $?" not in command)
+        shown = run(command, folder, check="echo $?" not in command)
         if printed.strip():
             assert doctest.OutputChecker().check_output(printed, shown, LIKE), f"{command}\nprinted:\n{shown}"
 
 
-def check_python(example: Example) -> None:
+def check_python(example: Example, folder: Path) -> None:
     """Run a Python example in a process of its own, or its prompts as a doctest."""
     if ">>>" in example.text:
         test = doctest.DocTestParser().get_doctest(example.text, {}, example.place, None, 0)
         assert doctest.DocTestRunner(optionflags=LIKE).run(test).failed == 0
     else:
-        run(shlex.join([sys.executable, "-c", example.text]))
+        run(shlex.join([sys.executable, "-c", example.text]), folder)
 
 
-def check_toml(example: Example) -> None:
+def check_toml(example: Example, _: Path) -> None:
     """Read a TOML example."""
     assert tomllib.loads(example.text)
 
 
-def check_json(example: Example) -> None:
+def check_json(example: Example, _: Path) -> None:
     """Read a JSON example."""
     assert json.loads(example.text)
 
@@ -130,7 +157,7 @@ def check_words(command: str) -> None:
         assert {word for word in words[1:] if "=" not in word} <= set(targets), command
     elif words[0] in OURS:
         path = words[1 : 1 + depth(words[1:])]
-        text = run(shlex.join(["changeover", *path, "--help"]))
+        text = run(shlex.join(["changeover", *path, "--help"]), ROOT)
         options = {word.partition("=")[0] for word in words if word.startswith("--")}
         assert {option for option in options if option not in text} == set(), command
     else:
@@ -141,7 +168,7 @@ def depth(words: list[str]) -> int:
     """How many words name the command: one, or two where the first is a group."""
     if not words or words[0].startswith("-"):
         return 0
-    return 2 if len(words) > 1 and "COMMAND" in run(shlex.join(["changeover", words[0], "--help"])) else 1
+    return 2 if len(words) > 1 and "COMMAND" in run(shlex.join(["changeover", words[0], "--help"]), ROOT) else 1
 
 
 CHECKS = {
@@ -157,8 +184,8 @@ NOT_RUN = [example for example in EXAMPLES if example.why]
 
 
 @pytest.mark.parametrize("example", RUN, ids=[example.place for example in RUN])
-def test_an_example_runs_and_prints_what_the_page_says(example: Example) -> None:
-    CHECKS[example.kind](example)
+def test_an_example_runs_and_prints_what_the_page_says(example: Example, folder: Path) -> None:
+    CHECKS[example.kind](example, folder)
 
 
 @pytest.mark.parametrize("example", NOT_RUN, ids=[f"{example.place} ({example.why})" for example in NOT_RUN])
@@ -170,15 +197,15 @@ def test_an_example_that_is_not_run_uses_only_what_exists(example: Example) -> N
 
 
 @pytest.mark.parametrize("text", ["$ echo one\ntwo\n", "$ false\n", "one\n"])
-def test_a_console_example_that_is_wrong_is_found(text: str) -> None:
+def test_a_console_example_that_is_wrong_is_found(text: str, folder: Path) -> None:
     with pytest.raises(AssertionError):
-        check_console(Example("here:1", "console", text, ""))
+        check_console(Example("here:1", "console", text, ""), folder)
 
 
 @pytest.mark.parametrize("text", ["x = 1 / 0\n", ">>> 1 + 1\n3\n"])
-def test_a_python_example_that_is_wrong_is_found(text: str) -> None:
+def test_a_python_example_that_is_wrong_is_found(text: str, folder: Path) -> None:
     with pytest.raises(AssertionError):
-        check_python(Example("here:1", "python", text, ""))
+        check_python(Example("here:1", "python", text, ""), folder)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tests.support.story import offline, opening, steps
 async def test_the_stream_is_byte_for_byte_what_the_log_gives_offline(stage: Stage) -> None:
     await stage.append([*opening(), *steps(0, 6)])
     async with worker(stage) as process:
-        await stage.until_head(12)
+        await stage.until_all_is_published()
     assert process.ending is None
     stored = await stage.stored()
     assert stored == offline(await stage.log())
@@ -29,7 +29,7 @@ async def test_a_worker_started_again_goes_on_from_the_checkpoint(stage: Stage) 
         await stage.until_head(10)
     await stage.append(steps(5, 4), "test-2")
     async with worker(stage) as process:
-        await stage.until_head(18)
+        await stage.until_all_is_published()
     assert process.ending is None
     assert "restored" in str(process.health.facts["opened"])
     assert await stage.stored() == offline(await stage.log())
@@ -41,4 +41,5 @@ async def test_records_appended_while_it_runs_are_published_as_they_come(stage: 
         for number in range(4):
             offsets = await stage.append(steps(number, 1), f"test-{number}")
             await stage.until_head(offsets[-2])
+        await stage.until_all_is_published()
     assert await stage.stored() == offline(await stage.log())

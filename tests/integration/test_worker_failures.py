@@ -15,7 +15,7 @@ from streams.compilation import code_hash
 from streams.embedded import EmbeddedRedis
 from streams.wire import Names
 from tests.support.stage import WAIT_S, Stage, worker
-from tests.support.story import START_US, STEP_US, epoch_start, offline, opening, prices, steps, tick
+from tests.support.story import START_US, STEP_US, offline, opening, prices, steps, tick
 
 
 async def rejected_by(stage: Stage, count: int) -> dict[int, dict[str, object]]:
@@ -48,6 +48,7 @@ async def test_of_two_replicas_one_is_killed_and_the_stream_has_no_gap_and_no_do
             if number == 4:
                 one.kill()
             await stage.until_head(offsets[0])
+        await stage.until_all_is_published()
         assert other.stop() == 0
     assert await stage.stored() == offline(await stage.log())
 
@@ -68,7 +69,7 @@ async def test_a_redis_killed_in_the_middle_is_waited_for_and_nothing_is_lost(
                 await asyncio.sleep(0.02)
         assert "Redis is away" in process.health.state
         own_redis.start()
-        await stage.until_head(12)
+        await stage.until_all_is_published()
         assert process.health.ready
     assert process.ending is None
     assert await stage.stored() == offline(await stage.log())
@@ -83,7 +84,7 @@ async def test_a_redis_that_lost_everything_is_filled_again_from_the_logs_first_
             for key in list(client.scan_iter(f"{stage.names.prefix}*")):
                 client.delete(key)
         await stage.append(steps(3, 3), "test-2")
-        await stage.until_head(12)
+        await stage.until_all_is_published()
     assert process.ending is None
     assert await stage.stored() == offline(await stage.log())
 
@@ -160,20 +161,3 @@ async def test_a_stream_that_differs_stops_the_worker_with_70_and_is_not_overwri
         assert process.said.count(f"version {code_hash()}") == 2
     with stage.redis() as client:
         assert client.xrange(stream) == before
-
-
-async def test_another_codes_epoch_leaves_checkpoints_before_it_and_a_standby_that_says_so(stage: Stage) -> None:
-    offsets = await stage.append([*opening(), *steps(0, 2), epoch_start(2, code="another-code")])
-    await stage.append(steps(2, 2), "test-2")
-    with stage.service("worker") as process:
-        process.wait_for(lambda: "standby" in str(process.report().get("state")))
-        assert process.get("/ready")[0] == 503
-        assert process.get("/health")[0] == 200
-        assert process.report()["state"] == f"standby: epoch 2 is for code another-code, this is {code_hash()}"
-        assert process.stop() == 0
-    assert stage.head_offset() == offsets[-1] - 1
-    with stage.redis() as client:
-        kept = client.get(stage.names.key("ladder", "checkpoint"))
-    assert isinstance(kept, bytes)
-    assert kept.startswith(b"%d:" % (offsets[-1] - 1))
-    assert await stage.stored() == offline((await stage.log())[: offsets[-1]])

@@ -117,7 +117,7 @@ async def test_a_topic_made_anew_is_refused_and_a_rebuild_numbers_a_new_generati
     assert await asyncio.to_thread(main, ["rebuild", "--new-generation", "--json"]) == 0
     assert orjson.loads(capsys.readouterr().out.splitlines()[-1]) == {"generations": {"ladder": 2}}
     async with worker(stage) as process:
-        await stage.until_head(10)
+        await stage.until_all_is_published()
     assert process.ending is None
     assert await stage.stored() == offline(await stage.log(), generation=2)
     with stage.redis() as client:

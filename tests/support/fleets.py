@@ -128,11 +128,12 @@ def tick(at_us: int, instance: str = "replayer", *, replayed: bool = True) -> Cl
 class Run:
     """One engine fed record by record; keeps the signals and numbers the positions."""
 
-    def __init__(self, fleet: Miner | None = None, *, start_us: int = T0, **config: Any) -> None:
+    def __init__(self, fleet: Miner | None = None, *, start_us: int | None = T0, **config: Any) -> None:
         self.engine = Engine(Catalogue(), DecidingConfig(**{"policy": "breakeven", **config}))
         self.position = 0
         self.signals: list[dict[str, Any]] = []
-        self.feed(tick(start_us))
+        if start_us is not None:
+            self.feed(tick(start_us))
         if fleet is not None:
             self.fleet(fleet)
 
@@ -157,6 +158,11 @@ class Run:
     def epoch(self, **config: Any) -> list[dict[str, Any]]:
         """Another configuration."""
         return self.keep(self.engine.start_epoch(DecidingConfig(**config), self.position, self.engine.log_time_us))
+
+    def current(self, series: str) -> tuple[float, int, bool]:
+        """Current value of a series, its revision, whether it may be used."""
+        row = self.engine.state.series[self.engine.names.series(series)]
+        return float(row["value"]), int(row["revision"]), bool(row["known"]) and bool(row["fresh"])
 
     def modes(self) -> dict[str, str]:
         """Mode of each load now."""

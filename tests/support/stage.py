@@ -20,14 +20,17 @@ import redis
 import redis.asyncio
 from pydantic import SecretStr
 
+from streams.compilation import code_hash
 from streams.embedded.child import free_port
 from streams.log import RawProducer, RawReader, create_topics
+from streams.part import Part
+from streams.pipeline import Mode
 from streams.process import Process
 from streams.settings import Engine, Http, Kafka, Redis, Run, Settings, Worker
 from streams.sink import RedisSink
 from streams.wire import Entry, Names, RawRecord
 from streams.worker import carry_part
-from tests.support.story import Payload
+from tests.support.story import Payload, closing_tick
 
 WAIT_S = 100.0
 
@@ -116,6 +119,12 @@ class Stage:
             while self.head_offset(miner) < offset:  # noqa: ASYNC110 Redis cannot wake us
                 await asyncio.sleep(0.02)
 
+    async def until_all_is_published(self, *miners: str) -> None:
+        """Append a closing tick and wait until the heads have come to it: then all before it is published."""
+        (offset,) = await self.append([closing_tick()], "closing")
+        for miner in miners or ("ladder",):
+            await self.until_head(offset, miner)
+
     @contextmanager
     def service(self, *words: str, **more: str) -> Iterator[ServiceProcess]:
         """A service as a process, ended with the block."""
@@ -127,13 +136,17 @@ class Stage:
 
 
 @asynccontextmanager
-async def worker(stage: Stage) -> AsyncIterator[Process]:
-    """A worker in this process, stopped with the block; what ended it early is in ``process.ending``."""
+async def worker(stage: Stage, code: str | None = None, part: Part | None = None) -> AsyncIterator[Process]:
+    """A worker in this process, stopped with the block; what ended it early is in ``process.ending``.
+
+    ``code``: the hash it works under, where it plays another installation's worker.
+    """
     process = Process(stage.settings, "worker")
+    mode = Mode(origin=stage.names.origin, code_hash=code or code_hash(), part=part or Part())
 
     async def work() -> None:
         try:
-            await carry_part(process)
+            await carry_part(process, mode)
         except Exception as error:  # noqa: BLE001 told by its kind, as the service would
             process.fail(error)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 
 import orjson
@@ -43,14 +44,22 @@ def step(number: int) -> list[Payload]:
     return [tick(at_us), ("observation", at_us, prices(price, at_us))]
 
 
-def steps(first: int, count: int) -> list[Payload]:
+def steps(first: int, number_of_steps: int) -> list[Payload]:
     """Several steps."""
-    return [payload for number in range(first, first + count) for payload in step(number)]
+    return [payload for number in range(first, first + number_of_steps) for payload in step(number)]
 
 
 def tick(at_us: int) -> Payload:
     """A replayed tick."""
     return "clock", at_us, orjson.dumps({"time_us": at_us, "replayed": True})
+
+
+closings = count(1)
+
+
+def closing_tick() -> Payload:
+    """A tick later than any step, and than the one before it."""
+    return tick(START_US + 100 * STEP_US + next(closings))
 
 
 def prices(usd_per_mwh: float, at_us: int) -> bytes:
@@ -78,8 +87,8 @@ def prices(usd_per_mwh: float, at_us: int) -> bytes:
 
 def offline(records: Sequence[RawRecord], generation: int = 1) -> dict[str, list[Entry]]:
     """What a log gives without a broker, in one go."""
-    mode = Mode(origin="replay", code_hash=code_hash(), marks=False)
-    pipeline = Pipeline(mode, {"ladder": generation, "worked": generation})
+    mode = Mode(origin="replay", code_hash=code_hash(), any_code=True, marks=False)
+    pipeline = Pipeline(mode, {"ladder": generation})
     sink = MemorySink()
     for batch in pipeline.process(records).batches:
         reply = sink.put(batch)

@@ -3,59 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict
-from functools import cache
-from importlib.resources import as_file, files
 from typing import Any
 
-import orjson
 import pytest
 
-from models.fleet import AsicTier, GpuPool, Miner, Site
+from models.fleet import AsicTier, GpuPool, Site
 from models.hashprice import subsidy_btc, usd_per_ph_day
 from models.hosting import pool_draw_kw_per_gpu, pool_margin_usd_per_mwh
 from models.mining import margin_usd_per_mwh
-from models.records import HOUR_US, MINUTE_US, DecidingConfig
+from models.records import HOUR_US, MINUTE_US
 from streams.demo.chance import Chance
-from streams.demo.market import START_US, events
+from streams.demo.market import START_US
 from streams.demo.network import NetworkParameters
 from streams.demo.prices import BtcParameters, GpuParameters, PowerParameters, UtilisationParameters, utilisations
-from streams.fleetfile import encode_miner, read_miners
-from streams.pipeline import Mode, Pipeline
-from streams.wire import RawRecord
+from tests.support.demo_log import fleet, signals_of
 
 SEEDS = (1, 2, 3, 7, 2026)
-CODE = "demo-test"
-
-
-@cache
-def fleet() -> tuple[Miner, ...]:
-    with as_file(files("streams.demo") / "fleet") as folder:
-        return tuple(read_miners(folder))
-
-
-def log_of(seed: int, hours: float) -> list[RawRecord]:
-    """The log that `changeover demo` fills: a tick, an epoch, the fleet, the market."""
-    epoch = {"epoch": 1, "config": asdict(DecidingConfig()), "code_hash": CODE}
-    tick = {"time_us": START_US, "replayed": True}
-    head = [("clock", START_US, orjson.dumps(tick)), ("epoch", START_US, orjson.dumps(epoch))]
-    head += [("fleet", START_US, encode_miner(miner)) for miner in fleet()]
-    end_us = START_US + round(hours * HOUR_US)
-    market = itertools.takewhile(lambda event: event.receipt_time_us < end_us, events(seed))
-    return [
-        RawRecord(feed, receipt_time_us, "test", number, payload, offset=number)
-        for number, (feed, receipt_time_us, payload) in enumerate(itertools.chain(head, market))
-    ]
-
-
-@cache
-def signals_of(seed: int, hours: float = 1.0) -> dict[str, list[dict[str, Any]]]:
-    step = Pipeline(Mode(origin="demo", code_hash=CODE)).process(log_of(seed, hours))
-    assert step.rejected == []
-    found: dict[str, list[dict[str, Any]]] = {}
-    for batch in step.batches:
-        found.setdefault(batch.miner, []).extend(orjson.loads(entry.json) for entry in batch.entries)
-    return found
 
 
 def switches(seed: int, miner: str, site: str, hours: float = 1.0) -> list[dict[str, Any]]:
@@ -126,23 +89,25 @@ def north() -> tuple[Site, AsicTier, GpuPool]:
     return site, tier, site.gpu[0]
 
 
-def tie_utilisation(power_usd_per_mwh: float) -> float:
-    """Utilisation at which the pool earns in an hour what the tier earns whose room it needs."""
+def tie_utilisation(power_usd_per_mwh: float, *, idle_fraction: float | None = None, per_mwh: bool = False) -> float:
+    """Utilisation at which the pool earns in an hour what the tier earns whose room it needs; or, a MWh of each."""
     site, tier, pool = north()
     network = NetworkParameters()
     reward_btc = subsidy_btc(network.next_epoch_height) + network.fees_satoshi / 1e8
     usd_per_ph = usd_per_ph_day(network.difficulty, reward_btc, 0.0, BtcParameters().usd_per_btc)
     lambda_ = power_usd_per_mwh + site.power.adder_usd_per_mwh
-    tier_usd_per_hour = tier.mw * margin_usd_per_mwh(
+    tier_usd_per_mwh = margin_usd_per_mwh(
         usd_per_ph, tier.joules_per_th, tier.pue, tier.pool_fee, lambda_, tier.opex_usd_per_mwh
     )
     rate = dict(GpuParameters().means)[pool.gpu]
+    idle = pool.idle_fraction if idle_fraction is None else idle_fraction
     low, high = 0.0, 1.0
     for _ in range(40):
         middle = (low + high) / 2
-        kw = pool_draw_kw_per_gpu(pool.kw_per_gpu, pool.idle_fraction, middle)
+        kw = pool_draw_kw_per_gpu(pool.kw_per_gpu, idle, middle)
         margin = pool_margin_usd_per_mwh(rate, middle, kw, pool.pue, lambda_, pool.opex_usd_per_gpu_hour)
-        if margin * pool.gpus * kw * pool.pue / 1_000.0 > tier_usd_per_hour:
+        pool_mw, tier_mw = (1.0, 1.0) if per_mwh else (pool.gpus * kw * pool.pue / 1_000.0, tier.mw)
+        if margin * pool_mw > tier_usd_per_mwh * tier_mw:
             high = middle
         else:
             low = middle
@@ -158,7 +123,9 @@ def test_the_loads_of_the_capped_site_exceed_its_cap_by_the_pool() -> None:
 
 
 def test_the_tie_of_pool_and_tier_lies_where_the_page_says() -> None:
-    assert tie_utilisation(33.0) == pytest.approx(0.164, abs=0.001)
+    assert tie_utilisation(33.0) == pytest.approx(0.164, abs=0.0005)
+    assert tie_utilisation(33.0, per_mwh=True) == pytest.approx(0.155, abs=0.0005)
+    assert tie_utilisation(33.0, per_mwh=True, idle_fraction=1.0) == pytest.approx(0.189, abs=0.0005)
 
 
 def test_utilisation_of_the_pool_straddles_the_tie() -> None:
@@ -171,7 +138,7 @@ def test_utilisation_of_the_pool_straddles_the_tie() -> None:
     assert crossings > len(shares) / 40
 
 
-def test_a_simulated_day_holds_changeovers_both_ways_after_its_opening() -> None:
+def test_changeovers_go_on_both_ways_after_the_opening() -> None:
     late = [each for each in switches(2, "juniper", "north", 24.0) if each["log_time_us"] > START_US + HOUR_US]
-    assert sum(each["to"] == "ai" for each in late) >= 3
-    assert sum(each["from"] == "ai" for each in late) >= 3
+    assert sum(each["to"] == "ai" for each in late) >= 2
+    assert sum(each["from"] == "ai" for each in late) >= 2

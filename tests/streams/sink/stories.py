@@ -49,7 +49,7 @@ class Computation:
         """The last offset of a batch from ``first`` that should reach ``last`` and may not span an epoch's start."""
         return min([last, *(start - 1 for start in self.epochs if first < start <= last)])
 
-    def batch(self, first: int, last: int, **changes: Any) -> SinkBatch:  # noqa: ANN401 - fields of every type
+    def batch(self, first: int, last: int, **changes: Any) -> SinkBatch:
         """The batch of the offsets ``first`` to ``last``."""
         before, after = self.upto(first - 1), self.upto(last)
         batch = SinkBatch(
@@ -161,3 +161,9 @@ class RedisStore:
             Entry(int(fields[b"offset"]), int(entry_id.partition(b"-")[0]), fields[b"chain"].decode(), fields[b"json"])
             for entry_id, fields in pairs
         ]
+
+
+async def kept(client: redis.asyncio.Redis, names: Names) -> dict[bytes, bytes | None]:
+    """Every key of the run with all it holds."""
+    keys = sorted([key async for key in client.scan_iter(match=f"{names.prefix}*", count=1_000)])
+    return {key: await client.dump(key) for key in keys}

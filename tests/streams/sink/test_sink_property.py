@@ -295,7 +295,7 @@ async def fails(store: RedisStore, miner: str, log: Log, moves: list[Move]) -> s
     try:
         await tell(store, miner, log, moves)
     except AssertionError as error:
-        return str(error)
+        return str(error) or "an assertion"
     return ""
 
 
