@@ -54,10 +54,13 @@ bench: $(STAMP) ## Measure the engine, the replay, the sink and the way from raw
 wheel: $(STAMP) ## Build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
-lock: ## Pin every dependency with its hashes again (needs uv)
-	uv pip compile pyproject.toml --extra embedded --group dev --universal --python-version 3.11 --generate-hashes \
-		--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-		--quiet --upgrade --output-file requirements.lock
+PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command "make lock"
+
+lock: ## Pin every dependency with its hashes again, for us and for the image (needs uv)
+	$(PIN) pyproject.toml --extra embedded --group dev --upgrade --output-file requirements.lock
+	$(PIN) pyproject.toml --constraint requirements.lock --output-file deploy/requirements.lock
+	echo hatchling | $(PIN) - --constraint requirements.lock --output-file deploy/build.lock
 
 clean: ## Remove .venv, caches and what runs have written
 	rm -rf $(VENV) build dist var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .numba_cache

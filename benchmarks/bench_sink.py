@@ -4,7 +4,6 @@ Run ``python benchmarks/bench_sink.py [--json] [--seconds S] [--rounds N]``. Use
 its own. Its keys have a prefix of their own and are deleted at the end.
 """
 
-# ruff: noqa: INP001 - a folder of scripts, no package
 from __future__ import annotations
 
 import argparse
@@ -195,7 +194,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="turns that sink and XADD take, and crowded offsets")
     options = parser.parse_args()
     with ExitStack() as stack:
-        url = os.environ.get("REDIS_URL") or stack.enter_context(EmbeddedRedis()).url  # noqa: TID251 - a script's own setting
+        url = os.environ.get("REDIS_URL") or stack.enter_context(EmbeddedRedis()).url
         figures = asyncio.run(measure(url, options.seconds, options.rounds))
     sys.stdout.write(orjson.dumps(figures).decode() + "\n" if options.json else text(figures))
 

@@ -71,7 +71,7 @@ class Describer:
         words = (document.running if event["before"] else "off", document.running if event["after"] else "off")
         valid_until_us = self._valid_until_us(state, item, rule, cause)
         flips = self._flips(state, number, item, coupled, rule)
-        mw = float(load["draw_mw"] or load["mw"])
+        mw = float(load["draw_mw"])
         cost = load["start_usd_per_mw"] if event["after"] else load["stop_usd_per_mw"]
         margin = float(load["margin"]) if load["usable"] else None
         stop, start = policies.bounds(

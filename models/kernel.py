@@ -86,10 +86,10 @@ def value_loads(state: State, number: int) -> None:
                 unusable = 1 if found == UNUSABLE else unusable
         load["usable"] = usable
         load["awaiting"] = 1 - max(usable, unusable)  # what one input still awaits does not excuse what another lost
+        load["draw_mw"] = draw_mw(load, state.views, first)
         if usable == 0:
             continue
         load["margin"] = margin_usd_per_mwh(load, state.views, first, usd_per_ph_day)
-        load["draw_mw"] = draw_mw(load, state.views, first)
         if load["valued"] == 0:
             load["valued"] = 1
             for place in range(site["inputs"]):

@@ -188,7 +188,7 @@ def site_value(state: State, layout: Layout, miner: str, number: int) -> SiteVal
     for item in items:
         load = state.loads[item]
         if load["mode"] == 1:
-            mw_running += float(load["draw_mw"] or load["mw"])
+            mw_running += float(load["draw_mw"])
             usd_per_hour += float(load["margin"] * load["draw_mw"] * load["uptime"])
             valued = valued and bool(load["usable"])
     return {
@@ -232,7 +232,7 @@ def _load_value(
         "load": layout.load_keys[item][1],
         "kind": ("asic", "gpu", "lease")[int(load["kind"])],
         "mode": document.running if load["mode"] else "off",
-        "mw": float(load["draw_mw"] or load["mw"]),
+        "mw": float(load["draw_mw"]),
         "margin_usd_per_mwh": margin,
         "margin_btc_per_mwh": margin / usd_per_btc if margin is not None and usd_per_btc else None,
         "per_unit": per_unit,

@@ -140,14 +140,21 @@ def section(command: Any, path: list[str]) -> Iterator[str]:  # noqa: ANN401 the
             yield from section(command.commands[name], [*path, name])
         return
     arguments = [param for param in command.params if param.param_type_name == "argument"]
-    usage = " ".join([*path, *(param.make_metavar(None) for param in arguments)])
+    usage = " ".join([*path, *(written(param) for param in arguments)])
     yield from ("", f"## {' '.join(path)}", "", f"`{usage}`", "", inspect.cleandoc(command.help or ""), "")
     yield "| argument or option | meaning |"
     yield "|---|---|"
     for param in command.params:
         if not getattr(param, "hidden", False):
-            names = ", ".join(f"`{name}`" for name in (*param.opts, *param.secondary_opts))
+            options = (*param.opts, *param.secondary_opts)
+            names = ", ".join(f"`{name}`" for name in ([written(param)] if param in arguments else options))
             yield f"| {names} | {param.help or ''} |"
+
+
+def written(argument: Any) -> str:  # noqa: ANN401 the same
+    """An argument as usage shows it: ``PATH``, ``[PATH]``, ``[MINERS...]``."""
+    name = (argument.metavar or argument.name).upper() + ("..." if argument.nargs == -1 else "")
+    return name if argument.required else f"[{name}]"
 
 
 def pages() -> dict[str, bytes]:

@@ -30,8 +30,12 @@ def say(line: str) -> None:
     sys.stderr.flush()
 
 
-def replay_through_kafka(question: Question, settings: Settings, parts: int) -> Answer:
+def replay_through_kafka(
+    question: Question, settings: Settings, parts: int, overrides: dict[str, str] | None = None
+) -> Answer:
     """Run a replay through Kafka and Redis: those set, or embedded ones. ``seconds`` runs from append to last head.
+
+    ``overrides`` is what the workers find in their environment besides, as the settings file.
 
     Raises:
         WorldError: a service died or stands still.
@@ -39,7 +43,13 @@ def replay_through_kafka(question: Question, settings: Settings, parts: int) -> 
     name = f"r{secrets.token_hex(6)}"
     run = settings.run.model_copy(update={"origin": "replay", "name": name, "part": None})
     settings = settings.model_copy(update={"run": run})
-    overrides = {"CHANGEOVER_ORIGIN": "replay", "CHANGEOVER_RUN": name}
+    overrides = {
+        **(overrides or {}),
+        "CHANGEOVER_ORIGIN": "replay",
+        "CHANGEOVER_RUN": name,
+        "KAFKA_BROKERS": settings.kafka.bootstrap,
+        "REDIS_URL": settings.redis.url.get_secret_value(),
+    }
     log = list(question.log())
     answer = counted(log)
     with Stack(settings, say, overrides) as stack:

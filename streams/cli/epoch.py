@@ -29,7 +29,7 @@ def start(*, json: Json = False, settings: SettingsFile = None) -> None:
     """Start the next epoch with the [deciding] table of the settings and the code of this installation.
 
     Workers of this code go on under the new configuration. Workers of other code deliver all that lies before, leave a
-    checkpoint and stand by.
+    checkpoint and stand by. Keys with --json: epoch, offset, code_hash, config.
     """
     import asyncio
 

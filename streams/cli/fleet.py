@@ -24,14 +24,15 @@ def register(app: typer.Typer) -> None:
 
 
 def apply(
-    path: Annotated[Path, typer.Argument(help="Fleet file, or a folder of them.", show_default=False)],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Fleet file, or a folder of them.", show_default=False)],
     *,
     json: Json = False,
     settings: SettingsFile = None,
 ) -> None:
     """Append the fleets of a file or folder to the log; each replaces its miner's whole former fleet.
 
-    Waits until the log has an epoch, which the first worker starts.
+    Waits until the log has an epoch, which the first worker starts. Keys with --json: topic, applied (a list of miner,
+    sites, loads, offset).
     """
     import asyncio
 
@@ -74,7 +75,10 @@ async def append_fleets(settings: Settings, miners: list[Miner]) -> list[dict[st
 
 
 def show(*, json: Json = False, settings: SettingsFile = None) -> None:
-    """Print the miners that publish, with their sites and loads as valued last."""
+    """Print the miners that publish, with their sites and loads as valued last.
+
+    Keys with --json: miners (a list of miner, generation, epoch, seq, degraded, sites).
+    """
     import asyncio
 
     from streams.cli.tail import located

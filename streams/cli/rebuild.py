@@ -31,6 +31,7 @@ def rebuild(
 
     For a log that was lost or made anew (LOG_CHANGED) and for streams that differ (DIVERGED). Stop the workers first;
     started again they compute everything the log still holds. The old entries stay under `...:signals:g<generation>`.
+    Keys with --json: generations (miner: number).
     """
     import asyncio
 

@@ -59,7 +59,7 @@ def replay(
     fleet = fleet_for_replay(miners or shipped("examples"), _mapping(node_map or []), day)
     config = replace(found.deciding, policy=_known_policy(policy)) if policy else found.deciding
     question = Question(open_history(path), fleet, config, code_hash())
-    answer = _answer(question, found, parts=parts, kafka=kafka)
+    answer = _answer(question, found, settings, parts=parts, kafka=kafka)
     if out is not None:
         _write(out, answer)
     print_result(_result(question, answer), _text(question, answer), json=json)
@@ -73,11 +73,12 @@ def _known_policy(name: str) -> str:
     return name
 
 
-def _answer(question: Question, settings: Settings, *, parts: int, kafka: bool) -> Answer:
+def _answer(question: Question, settings: Settings, file: Path | None, *, parts: int, kafka: bool) -> Answer:
     if kafka:
         from streams.replay_kafka import replay_through_kafka
+        from streams.stack import settings_overrides
 
-        return replay_through_kafka(question, settings, parts)
+        return replay_through_kafka(question, settings, parts, settings_overrides(file))
     from streams.replay import replay as offline
 
     return offline(question, parts)

@@ -26,6 +26,8 @@ def worker(*, json: Json = False, settings: SettingsFile = None) -> int:
     Runs until stopped. Replicas of one part may run side by side: the first to reach Redis wins each batch, and the
     others have nothing to catch up when it dies. Exit code 70 means that the engine halted or that Redis holds another
     computation of the same stream; nothing is overwritten then.
+
+    Keys with --json, at the end: service, ended, exit.
     """
     from streams.worker import run_worker
 
@@ -37,6 +39,8 @@ def ingest(*, json: Json = False, settings: SettingsFile = None) -> int:
     """Append what the feeds say, and a clock tick a second, to the log.
 
     Runs until stopped. With origin demo the one feed is the simulated market, which brings its own clock.
+
+    Keys with --json, at the end: service, ended, exit.
     """
     from streams.ingest import run_ingest
     from streams.register import feeds_for
@@ -46,7 +50,10 @@ def ingest(*, json: Json = False, settings: SettingsFile = None) -> int:
 
 
 def agents(*, json: Json = False, settings: SettingsFile = None) -> int:
-    """Check what outsiders write to topic observations, and copy published signals to topic signals."""
+    """Check what outsiders write to topic observations, and copy published signals to topic signals.
+
+    Runs until stopped. Keys with --json, at the end: service, ended, exit.
+    """
     from streams.agents import run_agents
 
     chosen = read_settings(settings)

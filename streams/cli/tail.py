@@ -34,7 +34,10 @@ def tail(
     """Print the signals of miners as they come, each number once.
 
     Reads REDIS_URL if it is set, else the stack that `up` or `demo` runs on this machine. Ends with 1 if a stream has
-    a gap, a double or a broken chain.
+    a gap or a double, with 70 if its chain is broken.
+
+    With --json each line is a signal, byte for byte as published, or a remark of this command, which has no seq: kind
+    (reset, stale, live), miner, text, and generation with reset.
     """
     import asyncio
 

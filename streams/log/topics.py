@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -18,6 +20,9 @@ FOREVER = "-1"
 DAY_MS = 86_400_000
 KEPT_DAYS = {"rejected": 30, "observations": 7}
 TOPICS = (RAW, "rejected", "signals", "observations", "checkpoints")
+
+LISTED_S = 30.0
+LISTED_PAUSE_S = 0.05
 
 PRODUCTION_REPLICAS = 3
 PRODUCTION_IN_SYNC = 2
@@ -73,19 +78,40 @@ async def create_topics(
                 for topic, config in wanted.items()
                 if topic not in present
             ]
-            answer = await client.create_topics(new) if new else None
+            created = created_of(connection, (await client.create_topics(new)).topic_errors) if new else []
+            await until_listed(client, wanted)
+    return created
+
+
+def created_of(connection: Connection, topic_errors: Iterable[tuple[Any, ...]]) -> list[str]:
+    """The topics that a broker's answer says it created.
+
+    Raises:
+        BrokerError: it refused one; that another process was quicker is no refusal.
+    """
     created = []
-    for topic, code, *message in [] if answer is None else answer.topic_errors:
+    for topic, code, *message in topic_errors:
         error = for_code(code)
         if error is NoError:
             created.append(topic)
-        elif error is not TopicAlreadyExistsError:  # another process was quicker
+        elif error is not TopicAlreadyExistsError:
             reason = next((text for text in message if text), error.__name__)
             raise BrokerError(
                 f"Kafka at {connection.bootstrap}: cannot create topic {topic}: {reason}",
                 retriable=bool(getattr(error, "retriable", False)),
             )
     return created
+
+
+async def until_listed(client: AIOKafkaAdminClient, topics: Collection[str]) -> None:
+    """Wait until the broker lists topics: it answers their creation before its own metadata knows them (measured).
+
+    Raises:
+        TimeoutError: it does not list them in time.
+    """
+    async with asyncio.timeout(LISTED_S):
+        while not set(topics) <= set(await client.list_topics()):  # noqa: ASYNC110 the broker cannot wake us
+            await asyncio.sleep(LISTED_PAUSE_S)
 
 
 async def delete_topics(where: str | Connection, names: Names) -> None:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,11 @@ NUMBERING = ("origin", "generation", "epoch", "seq", "chain", "id", "offset")
 LINUX = pytest.mark.skipif(
     not Path("/proc/self/task").is_dir(), reason="children are listed by /proc, which is Linux's"
 )
+
+
+def is_announced(folder: Path) -> bool:
+    """Whether a stack of this folder's user says where it listens."""
+    return running_stack(folder / "changeover") is not None
 
 
 def redis_of(folder: Path) -> redis.Redis:
@@ -70,11 +75,9 @@ class Demo:
         self.recording = folder / "market.log"
         words = ["demo", "--json", "--record", str(self.recording)]
         with Command(words, {}, folder) as command:
-            announced: Callable[[], bool] = lambda: running_stack(folder / "changeover") is not None  # noqa: E731 short
-            command.until(announced, FIRST_SIGNAL_S)
+            command.until(lambda: is_announced(folder), FIRST_SIGNAL_S)
             with redis_of(folder) as client:
-                has_switch: Callable[[], bool] = lambda: bool(switches(entries(client, "juniper")))  # noqa: E731 the same
-                command.until(has_switch, FIRST_SIGNAL_S)
+                command.until(lambda: bool(switches(entries(client, "juniper"))), FIRST_SIGNAL_S)
                 with Command(["tail", "--json", "--from", "1", *MINERS], {}, folder) as tail:
                     command.until(lambda: set(map(frozenset, linked(entries(client, "juniper")))) >= ALL)
                     self.stored = {miner: entries(client, miner) for miner in MINERS}
@@ -199,7 +202,7 @@ def test_a_service_that_dies_is_reported_with_its_last_lines_and_everything_ends
 @LINUX
 def test_a_killed_demo_leaves_no_process(tmp_path: Path) -> None:
     with Command(["demo", "--json"], {}, tmp_path) as command:
-        command.until(lambda: running_stack(tmp_path / "changeover") is not None)
+        command.until(lambda: is_announced(tmp_path))
         children = command.children()
         os.kill(command.pid, signal.SIGKILL)
         command.wait()
@@ -218,7 +221,7 @@ def test_a_demo_on_given_servers_ends_by_itself_and_takes_its_topics_and_keys_al
     *signals, summary = map(orjson.loads, command.lines)
     assert summary["run"] == given["CHANGEOVER_RUN"]
     assert {("hash", "off"), ("off", "ai")} <= {(each.get("from"), each.get("to")) for each in signals}
-    assert running_stack(tmp_path / "changeover") is None
+    assert not is_announced(tmp_path)
     with redis.Redis.from_url(redis_url) as client:
         assert list(client.scan_iter(f"{Names('demo', given['CHANGEOVER_RUN']).prefix}*")) == []
 
@@ -246,7 +249,7 @@ def live(tmp_path: Path) -> Iterator[tuple[Command, redis.Redis]]:
     """`changeover up` on the shipped capped site, uncompiled so that it starts at once."""
     words = ["up", "--json", "--miners", "deploy/examples/capped.toml"]
     with Command(words, {"CHANGEOVER_COMPILED": "0"}, tmp_path) as command:
-        command.until(lambda: running_stack(tmp_path / "changeover") is not None)
+        command.until(lambda: is_announced(tmp_path))
         with redis_of(tmp_path) as client:
             yield command, client
 

@@ -64,10 +64,17 @@ class Command:
     def until(self, condition: Callable[[], bool], seconds: float = WAIT_S) -> None:
         """Wait for a condition, as long as the command runs."""
         deadline = time.monotonic() + seconds
-        while not condition():
+        while not self._holds(condition):
             assert self._process.poll() is None, f"ended with {self._process.returncode}: {self.said}"
             assert time.monotonic() < deadline, f"waited {seconds:g} s; it said {self.said}"
             time.sleep(0.05)
+
+    def _holds(self, condition: Callable[[], bool]) -> bool:
+        try:
+            return condition()
+        except Exception as error:
+            error.add_note(f"the command said: {self.said}")  # it may have ended, and its servers with it
+            raise
 
     def interrupt(self) -> int:
         """Ctrl-C; the exit code."""

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from pathlib import Path
 import numba
 import redis
 import redis.asyncio
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from pydantic import SecretStr
 
 from streams.compilation import code_hash
@@ -50,7 +51,7 @@ class Stage:
         return Settings(
             kafka=Kafka(brokers=(self.bootstrap,)),
             redis=Redis(url=SecretStr(self.redis_url)),
-            run=Run(origin=self.names.origin, name=self.names.run),
+            run=Run(origin=self.names.origin, name=self.names.run or "main"),
             http=Http(port=0),
             engine=Engine(cache=self.folder, compiled=not vars(numba.config)["DISABLE_JIT"]),
             worker=Worker(start_up_s=30, poll_ms=50),
@@ -63,7 +64,7 @@ class Stage:
             "KAFKA_BROKERS": self.bootstrap,
             "REDIS_URL": self.redis_url,
             "CHANGEOVER_ORIGIN": self.names.origin,
-            "CHANGEOVER_RUN": self.names.run,
+            "CHANGEOVER_RUN": self.names.run or "main",
             "CHANGEOVER_CACHE": str(self.folder),
             "CHANGEOVER_COMPILED": "0",
             **more,
@@ -92,6 +93,23 @@ class Stage:
                 records += await reader.read()
         return records
 
+    async def topic(self, name: str) -> list[tuple[bytes | None, dict[str, bytes], bytes]]:
+        """Key, headers and value of every message that a topic holds now."""
+        partition = TopicPartition(self.names.topic(name), 0)
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, auto_offset_reset="earliest")
+        consumer.assign([partition])
+        await consumer.start()
+        messages = []
+        try:
+            end = (await consumer.end_offsets([partition]))[partition]
+            while True:
+                found = (await consumer.getmany(timeout_ms=200)).get(partition, [])
+                messages += [(each.key, dict(each.headers), each.value) for each in found]
+                if not found and await consumer.position(partition) >= end:
+                    return messages
+        finally:
+            await consumer.stop()
+
     @contextmanager
     def redis(self) -> Iterator[redis.Redis]:
         """A plain client, to look at or to spoil what is stored."""
@@ -111,7 +129,7 @@ class Stage:
         """The offset of a head, -1 where there is none."""
         with self.redis() as client:
             found = client.hget(self.names.key(miner, "head"), "offset")
-        return -1 if found is None else int(found)  # type: ignore[arg-type]  # redis-py types both clients in one
+        return int(found) if isinstance(found, bytes) else -1
 
     async def until_head(self, offset: int, miner: str = "ladder") -> None:
         """Wait until a head has come to an offset."""
@@ -133,6 +151,13 @@ class Stage:
             yield process
         finally:
             process.close()
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for a condition of the world outside, which cannot wake us."""
+    async with asyncio.timeout(WAIT_S):
+        while not await condition():  # noqa: ASYNC110 the reason of this function
+            await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
@@ -208,6 +233,11 @@ class ServiceProcess:
             assert self._process.poll() is None, f"ended with {self._process.returncode}: {self.said}"
             assert time.monotonic() < deadline, f"waited too long; {self.report()}; {self.said}"
             time.sleep(0.05)
+
+    def read_line(self) -> bytes:
+        """The next line of its standard output, without its end."""
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().rstrip(b"\n")
 
     def kill(self) -> None:
         """End it as a crash would."""
