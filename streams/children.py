@@ -6,9 +6,9 @@ import http.client
 import sys
 from collections.abc import Mapping
 
-from streams.embedded.child import LOOPBACK, Child, free_port, taken
+from streams.embedded.child import LOOPBACK, Child, free_port
 from streams.errors import WorldError
-from streams.settings import PORTS, inherited
+from streams.settings import inherited
 
 READY_S = 240.0  # a first start compiles the engine, on a busy machine for minutes
 STOP_S = 20.0  # a worker finishes its batch first
@@ -26,7 +26,7 @@ class Services:
     def start(self, service: str, name: str = "", environment: Mapping[str, str] | None = None) -> None:
         """Start `changeover <service>` under a name of its own; :meth:`wait_ready` says when it serves."""
         name = name or service
-        port = PORTS[service] if not taken(PORTS[service]) else free_port()
+        port = free_port()  # never a fixed one: two stacks that start together would race for it
         own = {"CHANGEOVER_HTTP_HOST": LOOPBACK, "CHANGEOVER_HTTP_PORT": str(port), "PYTHONUNBUFFERED": "1"}
         found = inherited({**self._overrides, **own, **(environment or {})})
         child = Child(name, [sys.executable, "-m", "streams.cli", service], environment=found)

@@ -11,7 +11,7 @@ HERE = Path(__file__).resolve().parent
 
 def shipped(name: str) -> Path:
     """Folder of a shipped set of fleets: ``examples`` or ``miners``."""
-    for folder in (HERE / "shipped" / name, HERE.parent / "deploy" / name):
+    for folder in (HERE / "shipped_fleets" / name, HERE.parent / "deploy" / name):
         if folder.is_dir():
             return folder
     raise SettingsError(f"the shipped fleets {name!r} are not installed: give --miners a folder or a fleet file")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 
 import pytest
 
 from streams.children import Services, is_ready
-from streams.embedded.child import LOOPBACK, taken
+from streams.embedded.child import LOOPBACK
 from streams.errors import WorldError
-from streams.settings import PORTS
 from tests.support.command import is_running
 
 NOTHING = {"KAFKA_BROKERS": f"{LOOPBACK}:1", "REDIS_URL": f"redis://{LOOPBACK}:1/0", "CHANGEOVER_START_UP_S": "60"}
@@ -38,13 +36,10 @@ def test_a_service_that_waits_is_alive_but_not_ready(services: Services) -> None
     assert not is_ready(services.ports["ingest"])
 
 
-def test_a_service_takes_another_port_where_its_own_is_taken(services: Services) -> None:
-    with socket.socket() as other:
-        if not taken(PORTS["ingest"]):
-            other.bind((LOOPBACK, PORTS["ingest"]))
-            other.listen()
-        services.start("ingest")
-    assert services.ports["ingest"] != PORTS["ingest"]
+def test_two_stacks_take_ports_of_their_own(services: Services) -> None:
+    services.start("ingest")
+    services.start("ingest", "another")
+    assert len(set(services.ports.values())) == 2
 
 
 def test_stopping_leaves_nothing_and_may_be_asked_twice(services: Services) -> None:

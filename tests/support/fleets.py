@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.engine import Engine
+from models.engine import Engine, day_of
 from models.fleet import AsicTier, GpuPool, Lease, Miner, Power, Reference, Site
 from models.hashprice import subsidy_btc
 from models.records import (
@@ -154,6 +154,14 @@ class Run:
     def fleet(self, fleet: Miner) -> list[dict[str, Any]]:
         """A fleet change."""
         return self.keep(self.engine.change_fleet(fleet, self.position, self.engine.log_time_us))
+
+    def copy(self) -> Run:
+        """The same engine once more, by a snapshot into one that never saw a name."""
+        other = Run(start_us=None)
+        other.engine.adopt(self.engine.miner, self.engine.config, day_of(self.engine.log_time_us))
+        other.engine.restore(self.engine.snapshot())
+        other.position = self.position
+        return other
 
     def epoch(self, **config: Any) -> list[dict[str, Any]]:
         """Another configuration."""
