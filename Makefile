@@ -35,6 +35,7 @@ demo: $(STAMP) ## The same on a simulated market with a power spike: signals wit
 	$(BIN)/changeover demo $(ARGS)
 
 test: lint ## Lint, types, import contracts, tests, doctests, every example in the docs
+	@$(BIN)/changeover compile  # once, instead of in every process that the tests start
 	@$(BIN)/changeover compile
 	$(BIN)/python -m pytest $(PYTEST) $(ARGS)
 

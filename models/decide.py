@@ -164,6 +164,27 @@ def decide(state: State, number: int, view: np.ndarray, first: int, served: int)
 
 
 @jit
+def is_alone(state: State, number: int) -> bool:
+    """Whether a site's loads can never compete: its cap carries the nameplate of all of them."""
+    site = state.sites[number]
+    total_mw = 0.0
+    for item in range(site["first_load"], site["first_load"] + site["loads"]):
+        total_mw += state.loads[item]["mw"]
+    return total_mw <= site["mw_cap"]
+
+
+@jit
+def mode_alone(state: State, item: int, view: np.ndarray, first: int) -> int:
+    """What :func:`decide` wants of one load of a site whose loads never compete, its dwell served."""
+    load = state.loads[item]
+    rule = lock(load, state.clocks[0]["log_time_us"], 1)
+    if rule != ECONOMIC:
+        return fixed_mode(load, rule)
+    worth = worth_usd_per_mwh(state, load, view, first, hashprice_of(view, first))
+    return 1 if worth > 0.0 or (worth == 0.0 and load["mode"] == 1) else 0
+
+
+@jit
 def is_coupled(state: State, number: int, view: np.ndarray, first: int) -> bool:
     """Whether a site's loads compete: together they could draw more than its cap."""
     site = state.sites[number]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.decide import BEFORE, WANTED, decide
+from models.decide import BEFORE, WANTED, decide, is_alone, mode_alone
 from models.jit import jit
 from models.layout import BTC_GROUP, GROUPS, NETWORK_GROUP, POWER_GROUP, RATE_GROUP, REWARD, USABLE
 from models.margins import hashprice_of, value_usd_per_hour
@@ -24,11 +24,13 @@ def gain_usd_per_hour(state: State, number: int, item: int, coupled: bool, view:
     """v(to) - v(from) of a decision in a view [USD/h]: of all loads it moved where they are coupled, else of one."""
     site = state.sites[number]
     usd_per_ph_day = hashprice_of(view, first)
-    total = 0.0
-    for other in range(site["first_load"], site["first_load"] + site["loads"]):
+    start, end, total = item, item + 1, 0.0
+    if coupled:
+        start, end = site["first_load"], site["first_load"] + site["loads"]
+    for other in range(start, end):
         load = state.loads[other]
         moved = load["mode"] - state.modes[BEFORE, other]
-        if moved != 0 and load["valued"] == 1 and (coupled or other == item):
+        if moved != 0 and load["valued"] == 1:
             total += moved * value_usd_per_hour(load, view, first, usd_per_ph_day)
     return total
 
@@ -85,8 +87,13 @@ def keep_view(state: State, number: int, item: int) -> None:
 
 
 @jit
-def flips(state: State, number: int, item: int, trial: np.ndarray) -> bool:
-    """Whether the policy, asked again with the view in ``trial`` and every dwell served, takes the switch back."""
+def flips(state: State, number: int, item: int, alone: bool, trial: np.ndarray) -> bool:
+    """Whether the policy, asked again with the view in ``trial`` and every dwell served, takes the switch back.
+
+    ``alone``: the load competes with none, so the rest of its site need not be asked.
+    """
+    if alone:
+        return mode_alone(state, item, trial, 0) != state.loads[item]["mode"]
     decide(state, number, trial, 0, 1)
     return state.modes[WANTED, item] != state.loads[item]["mode"]
 
@@ -106,14 +113,16 @@ def limits(group: int) -> tuple[float, float]:
 
 
 @jit
-def bisect(state: State, number: int, item: int, trial: np.ndarray, place: int, kept: float, flipped: float) -> float:
+def bisect(
+    state: State, number: int, item: int, alone: bool, trial: np.ndarray, place: int, kept: float, flipped: float
+) -> float:
     """Narrow a bracket of a value that keeps the switch and one that takes it back to neighbours; the flipped end."""
     for _ in range(MOST_HALVINGS):
         middle = kept + (flipped - kept) / 2.0
         if middle in (kept, flipped):
             break
         trial[place] = middle
-        if flips(state, number, item, trial):
+        if flips(state, number, item, alone, trial):
             flipped = middle
         else:
             kept = middle
@@ -121,7 +130,9 @@ def bisect(state: State, number: int, item: int, trial: np.ndarray, place: int, 
 
 
 @jit
-def flip_value(state: State, number: int, item: int, place: int, trial: np.ndarray) -> tuple[bool, float]:
+def flip_value(
+    state: State, number: int, item: int, alone: bool, place: int, trial: np.ndarray
+) -> tuple[bool, float]:
     """Nearest value of one input, the others held, at which the switch would be taken back. (found, value).
 
     Looked for outwards in doubling steps, then by bisection; a window narrower than its step is passed over.
@@ -140,8 +151,8 @@ def flip_value(state: State, number: int, item: int, place: int, trial: np.ndarr
             if found and abs(probe - start) > abs(best - start):
                 probe = start + sign * abs(best - start)
             trial[place] = probe
-            if flips(state, number, item, trial):
-                best = bisect(state, number, item, trial, place, kept, probe)
+            if flips(state, number, item, alone, trial):
+                best = bisect(state, number, item, alone, trial, place, kept, probe)
                 found = True
                 break
             if probe in (low, high) or (found and abs(probe - start) >= abs(best - start)):
@@ -154,11 +165,11 @@ def flip_value(state: State, number: int, item: int, place: int, trial: np.ndarr
 @jit
 def flip_values(state: State, number: int, item: int, trial: np.ndarray, found: np.ndarray, values: np.ndarray) -> None:
     """Flip values of all inputs of a site's view; ``found[place]`` is 0 where there is none. The reward is held."""
-    site = state.sites[number]
+    site, alone = state.sites[number], is_alone(state, number)
     for place in range(site["inputs"]):
         found[place] = 0
         source = state.inputs[site["first_input"] + place]
         if source["needed"] == 1 and source["component"] != REWARD and source["state"] == USABLE:
-            has, value = flip_value(state, number, item, place, trial)
+            has, value = flip_value(state, number, item, alone, place, trial)
             found[place] = 1 if has else 0
             values[place] = value

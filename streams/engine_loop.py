@@ -17,7 +17,7 @@ from streams.backoff import Backoff
 from streams.checkpoint import Checkpoint
 from streams.connect import REDIS_AWAY, text_of
 from streams.epochs import announce_first
-from streams.errors import DivergedError, WorldError
+from streams.errors import DivergedError, HaltedError, WorldError
 from streams.log import RawProducer, RawReader, TopicProducer
 from streams.metrics import EngineMetrics
 from streams.opening import Opening, carried_heads, market_name, open_pipeline, verify_heads
@@ -108,6 +108,7 @@ class EngineLoop:
         first_end = await self._reader.end_offset() if pipeline.epoch == 0 else 0
         while not self._process.stopping.is_set():
             raws = await self._reader.read(worker.max_batch, worker.poll_ms)
+            self._note_kafka(heard=bool(raws))
             if raws:
                 with self._metrics.batch_seconds.time():
                     step = await self._advance(pipeline, raws)
@@ -117,11 +118,20 @@ class EngineLoop:
             elif pipeline.epoch == 0 and pipeline.offset >= first_end - 1:
                 first_end = await announce_first(self._process, self._raw, pipeline.offset) + 1
 
+    def _note_kafka(self, *, heard: bool) -> None:
+        """Say in health that Kafka is away, as far as our own ticks show it, and when records come again."""
+        away = "" if heard else self._raw.producer.stats.outage
+        if away and self._process.health.ready:
+            self._process.health.set(f"Kafka is away: {away}", ready=False)
+        elif heard and not self._process.health.ready:
+            self._process.health.set("serving", ready=True)
+
     async def _advance(self, pipeline: Pipeline, raws: Sequence[RawRecord]) -> Step:
         """Process records and deliver all that came of them."""
         step = pipeline.process(raws)
         self._last = next((raw for raw in reversed(raws) if raw.offset == pipeline.offset), self._last)
-        await self._reject(step.rejected)
+        if step.rejected:
+            await self._reject(step.rejected)
         await self._register(step.batches)
         await self._deliver(step.batches)
         await self._keep(step.checkpoints)
@@ -163,6 +173,8 @@ class EngineLoop:
                     f"DIVERGED: {reply.detail}; this worker is version {batch.model_version}, the stream was written "
                     f"by version {version}; nothing was overwritten"
                 )
+            if reply.status == "REFUSED" and "malformed" in reply.detail:
+                raise HaltedError(f"HALTED: {reply.detail}: this worker made a batch no worker may make")
             if reply.status == "REFUSED":
                 raise WorldError(f"REFUSED: {reply.detail}; another worker or a rebuild is ahead: start again")
         for reply in replies:

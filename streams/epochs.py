@@ -64,8 +64,8 @@ async def wait_for_epoch(settings: Settings) -> None:
                 continue
     except TimeoutError as error:
         raise WorldError(
-            f"no epoch in {reader.topic} at {reader.connection.bootstrap} after {settings.worker.start_up_s:g} s: start "
-            "a worker, which makes the topics and begins the first one"
+            f"no epoch in {reader.topic} at {reader.connection.bootstrap} after {settings.worker.start_up_s:g} s: "
+            "start a worker, which makes the topics and begins the first one"
         ) from error
     finally:
         await reader.stop()

@@ -151,7 +151,7 @@ class Pipeline:
         """Apply rows to every engine, each in log order."""
         if len(rows) == 0:
             return
-        mark = self._last_mark(rows) if self.mode.marks else len(rows)
+        mark = self._last_mark(rows) if self.mode.marks and step.ticks else len(rows)
         for miner, engine in ((MARKET, self.market), *((miner, self.engines[miner]) for miner in self.miners)):
             self._run_engine(miner, engine, rows, mark, step)
 
@@ -165,7 +165,9 @@ class Pipeline:
         return int(ticks[np.argmax(rows["event_us"][ticks] >= mark_us)])
 
     def _run_engine(self, miner: str, engine: Engine, rows: Rows, mark: int, step: Step) -> None:
-        start, end = int(np.searchsorted(rows["position"], self._passed(miner), side="right")), len(rows)
+        start, end = 0, len(rows)
+        if miner in self.passed:
+            start = int(np.searchsorted(rows["position"], self.passed[miner], side="right"))
         checkpoint = None
         while start < end:
             with _halting(miner, int(rows[start]["position"]), int(rows[-1]["position"])):

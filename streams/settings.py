@@ -141,7 +141,7 @@ def inherited(ours: Mapping[str, str], environment: Mapping[str, str] | None = N
     >>> inherited({"CHANGEOVER_RUN": "b"}, {"PATH": "/bin", "CHANGEOVER_RUN": "a"})
     {'PATH': '/bin', 'CHANGEOVER_RUN': 'b'}
     """
-    return {**(os.environ if environment is None else environment), **ours}
+    return {**(process_environment() if environment is None else environment), **ours}
 
 
 def load(file: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:

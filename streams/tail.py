@@ -122,6 +122,9 @@ class Follower:
 
     async def next(self, *, block: bool) -> list[Told]:
         """What came since the last call; with ``block`` wait a moment for it."""
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():  # Python 3.11's wait_for, in redis-py, may have swallowed a Ctrl-C
+            raise asyncio.CancelledError
         return [*await self._look(), *await self._read(block=block)]
 
     async def _look(self) -> list[Told]:

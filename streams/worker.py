@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,8 @@ async def run_engine(process: Process) -> None:
     """Everything a worker does: compile, then carry its part until the stop."""
     process.health.set("compiling the engine", ready=False)
     await asyncio.to_thread(compile_engine, process)
+    gc.collect()
+    gc.freeze()  # what start-up made stays for good: no later collection pauses to look at it again
     from streams.pipeline import Mode  # noqa: PLC0415 the core may be imported only once it is prepared
 
     run = process.settings.run

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from streams import exit_codes
 from streams.compilation import SOURCES
 from tests.architecture.imports import reached_from
 
@@ -141,3 +142,9 @@ def test_the_hash_of_what_decides_covers_every_source_on_the_path_from_record_to
     hashed = {path for pattern in SOURCES for path in ROOT.glob(pattern)}
     reached = set(reached_from("streams.pipeline", ("models", "streams")).values())
     assert {str(path.relative_to(ROOT)) for path in reached - hashed} - set(DECIDES_NOTHING) == set()
+
+
+def test_the_readme_names_every_exit_code() -> None:
+    codes = {value for name, value in vars(exit_codes).items() if name.isupper() and isinstance(value, int)}
+    named = {int(code) for code in re.findall(r"^\| (\d+) \|", (ROOT / "README.md").read_text(), re.MULTILINE)}
+    assert named == codes
