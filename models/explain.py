@@ -130,9 +130,7 @@ def bisect(
 
 
 @jit
-def flip_value(
-    state: State, number: int, item: int, alone: bool, place: int, trial: np.ndarray
-) -> tuple[bool, float]:
+def flip_value(state: State, number: int, item: int, alone: bool, place: int, trial: np.ndarray) -> tuple[bool, float]:
     """Nearest value of one input, the others held, at which the switch would be taken back. (found, value).
 
     Looked for outwards in doubling steps, then by bisection; a window narrower than its step is passed over.

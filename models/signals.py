@@ -48,18 +48,18 @@ class Flip(TypedDict):
 
     series: str
     unit: str
-    now: float
+    now: float | None
     value: float | None
     reason: str | None
 
 
 class Input(TypedDict):
-    """One input as it stood: value, age [s], state (ok, stale, missing), who said it."""
+    """One input as it stood: value, age [s], state (ok, stale, missing), who said it. Null: it never printed."""
 
     series: str
-    value: float
+    value: float | None
     unit: str
-    age_s: float
+    age_s: float | None
     state: str
     source: str
     event_time_us: int

@@ -49,6 +49,11 @@ def kernel_folder(settings: Settings) -> Path:
     return settings.cache_folder / "kernel" / f"{code_hash()}-{sys.implementation.cache_tag}"
 
 
+def is_compiled(settings: Settings) -> bool:
+    """Whether the engine of these sources was compiled before, as setting up does."""
+    return any(kernel_folder(settings).rglob("*.nbi"))
+
+
 def prepare(settings: Settings) -> bool:
     """Point numba at the folder of these sources, or switch it off. Returns whether there is something to compile.
 
@@ -74,4 +79,4 @@ def prepare(settings: Settings) -> bool:
         raise SettingsError(
             f"[engine] cache: cannot make {folder}: {error.strerror}; set CHANGEOVER_CACHE to a folder we may write"
         ) from error
-    return not any(folder.rglob("*.nbi"))
+    return not is_compiled(settings)

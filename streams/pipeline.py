@@ -26,7 +26,6 @@ from streams.part import Part
 from streams.stream import Stream
 from streams.wire import MARKET, NO_OFFSET, Origin, RawRecord, SinkBatch
 
-
 WHOLE = Part()
 
 

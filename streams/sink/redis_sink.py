@@ -13,6 +13,7 @@ from redis.exceptions import ResponseError
 
 from streams.errors import DivergedError, WorldError
 from streams.sink.redis_errors import FUNCTION_LOST, redis_errors
+from streams.sink.redis_line import Line
 from streams.sink.rules import describe
 from streams.sink.wellformed import first_break, flaw, miner_flaw
 from streams.wire import MARKET, NO_OFFSET, Entry, Head, Names, SinkBatch, SinkReply, Status, genesis_chain
@@ -38,6 +39,7 @@ class RedisSink:
         if settings.get("decode_responses"):
             raise ValueError("RedisSink needs a client with decode_responses=False: entries are exact bytes")
         self._client = client
+        self._line = Line(client)
         self._names = names
         self._source, self._version = library()
 
@@ -48,16 +50,11 @@ class RedisSink:
 
     async def write(self, batch: SinkBatch) -> SinkReply:
         """Append what the stream lacks of ``batch`` and move its head, or write nothing and say why."""
-        wrong = flaw(batch)
-        if wrong:
-            return _malformed(batch, wrong)
-        answer = await self._call("write", *self._packed(batch), action=_deed(batch))
-        return _reply(batch.miner, answer)
+        (reply,) = await self.write_many([batch])
+        return reply
 
     async def write_many(self, batches: Sequence[SinkBatch]) -> list[SinkReply]:
         """Write several batches in one round trip, those of one miner in the order given."""
-        if len(batches) == 1:  # what a lone signal gives, and without a pipeline it is there sooner
-            return [await self.write(batches[0])]
         replies: dict[int, SinkReply] = {}
         waiting: list[int] = []
         for index, batch in enumerate(batches):
@@ -66,11 +63,11 @@ class RedisSink:
                 replies[index] = _malformed(batch, wrong)
             else:
                 waiting.append(index)
-        answers = await self._pipeline([batches[index] for index in waiting])
+        answers = await self._write([batches[index] for index in waiting])
         again = _behind_a_lost_call([batches[index].miner for index in waiting], answers)
         if again:
             await self.start()
-            later = await self._pipeline([batches[waiting[place]] for place in again])
+            later = await self._write([batches[waiting[place]] for place in again])
             for place, answer in zip(again, later, strict=True):
                 answers[place] = answer
         for index, answer in zip(waiting, answers, strict=True):
@@ -237,16 +234,16 @@ class RedisSink:
             await self._client.function_load(self._source, replace=True)
             return cast("list[bytes]", await self._client.fcall(name, len(keys), *keys, *arguments))
 
-    async def _pipeline(self, batches: Sequence[SinkBatch]) -> list[Any]:
+    async def _write(self, batches: Sequence[SinkBatch]) -> list[Any]:
         if not batches:
             return []
         name = f"changeover_write_{self._version}"
-        with redis_errors(f"write {len(batches)} batches"):
-            async with self._client.pipeline(transaction=False) as pipeline:
-                for batch in batches:
-                    keys, arguments = self._packed(batch)
-                    pipeline.fcall(name, len(keys), *keys, *arguments)
-                return list(await pipeline.execute(raise_on_error=False))
+        commands = []
+        for batch in batches:
+            keys, arguments = self._packed(batch)
+            commands.append(("FCALL", name, len(keys), *keys, *arguments))
+        with redis_errors(_deed(batches[0]) if len(batches) == 1 else f"write {len(batches)} batches"):
+            return await self._line.ask(commands)
 
 
 def _function_lost(answer: object) -> bool:

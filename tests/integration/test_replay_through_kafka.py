@@ -83,7 +83,7 @@ async def test_replicas_cut_differently_one_killed_and_a_restart_give_the_bytes_
     await stage.make_topics()
     producer = TopicProducer(stage.bootstrap, stage.names.topic("raw"))
     await producer.start()
-    one, other = launch(700), launch(1_900)
+    one, other, last = launch(700), launch(1_900), None
     try:
         for number, raw in enumerate(log):
             await producer.space()
@@ -98,6 +98,7 @@ async def test_replicas_cut_differently_one_killed_and_a_restart_give_the_bytes_
         await producer.flush()
     finally:
         await producer.stop()
+    assert last is not None
     assert "restored" in str(last.report()["opened"])
     for miner in offline.entries:
         await stage.until_head(log[-1].offset, miner)

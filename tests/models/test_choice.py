@@ -93,7 +93,7 @@ def test_equal_questions_get_equal_answers_whatever_was_asked_before(seed: int, 
 
 
 def subset_sum(count: int) -> tuple[list[float], list[float], float]:
-    """Loads of one worth per MW, of whole MW in thousandths: what is best is a sum of sizes, hard to prove by bounds."""
+    """Loads of one worth per MW, of even sizes: what is best is a sum of sizes, hard to prove by bounds."""
     chance = random.Random(7)
     mw = [float(2 * chance.randint(500, 1_000)) for _ in range(count)]
     return mw, mw, sum(mw) / 2.0 // 2.0 * 2.0 + 1.0

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.fleet import GpuPool, Lease, Load
+from models.fleet import GpuPool, Lease
 from models.records import MINUTE_US, SECOND_US
 from tests.support.fleets import (
     DIFFICULTY,
@@ -17,6 +17,7 @@ from tests.support.fleets import (
     LONG_US,
     T0,
     USED,
+    Loads,
     Run,
     breakeven_power,
     btc,
@@ -25,6 +26,7 @@ from tests.support.fleets import (
     network,
     pool,
     power,
+    printed,
     rate,
     site,
     tick,
@@ -33,7 +35,7 @@ from tests.support.fleets import (
 )
 from tests.support.formulas import Prices, draw_mw, value_usd_per_hour
 
-STAYS = {"min_on_minutes": 30.0, "min_off_minutes": 20.0}
+STAYS: dict[str, Any] = {"min_on_minutes": 30.0, "min_off_minutes": 20.0}
 TENANT = Lease(key="tenant", usd_per_kw_month=150.0, it_mw=0.8)
 RESERVED = pool("reserved", contract="reserved", utilisation_default=0.9, failure="off")
 SPOT = pool("spot", mw=3.0, utilisation_series=USED, idle_fraction=0.35, **STAYS)
@@ -43,7 +45,7 @@ TIERS = (
     tier("c", 30.0, mw=1.5, failure="run", **STAYS),
 )
 CAP = 7.0
-LOADS: dict[str, Load] = {load.key: load for load in (TENANT, RESERVED, SPOT, *TIERS)}
+LOADS: dict[str, Loads] = {load.key: load for load in (TENANT, RESERVED, SPOT, *TIERS)}
 
 VALUES: dict[str, st.SearchStrategy[float]] = {
     "power": st.floats(-500.0, 9_000.0) | st.floats(-20.0, 120.0),
@@ -51,7 +53,6 @@ VALUES: dict[str, st.SearchStrategy[float]] = {
     "rate": st.floats(0.05, 5.0),
     "used": st.floats(0.0, 1.0),
 }
-PRINT = {"power": power, "btc": btc, "rate": rate, "used": used}
 event = st.one_of(
     *(st.tuples(st.just(name), values, st.sampled_from((60, 3_600, 86_400))) for name, values in VALUES.items()),
     st.tuples(st.just("wait"), st.integers(1, 40), st.just(0)),
@@ -67,7 +68,7 @@ def play(run: Run, events: list[tuple[str, Any, int]]) -> Any:
             yield run.feed(tick(now_us))
         else:
             at_us = now_us + count  # each print is newer than the last
-            yield run.feed(PRINT[name](value, at_us, next_due_us=at_us + due_s * SECOND_US))
+            yield run.feed(printed(name, value, at_us, next_due_us=at_us + due_s * SECOND_US))
 
 
 @pytest.mark.parametrize("policy", ["breakeven", "band"])
@@ -99,7 +100,7 @@ def test_over_any_history_economics_break_no_dwell_no_contract_and_no_cap(
             assert value["over_cap"]
 
 
-def best_usd_per_hour(loads: tuple[Load, ...], prices: Prices, room_mw: float) -> float:
+def best_usd_per_hour(loads: tuple[Loads, ...], prices: Prices, room_mw: float) -> float:
     """Worth of the best set that fits, by trying all."""
     found = 0.0
     for size in range(1, len(loads) + 1):
@@ -135,9 +136,9 @@ def test_each_step_runs_the_set_that_earns_most_under_the_cap(
     assert earned == pytest.approx(best_usd_per_hour(FREE, prices, cap_mw), rel=1e-9, abs=1e-6)
 
 
-def stale(*loads: Load, mw_cap: float = 100.0) -> Run:
+def stale(*loads: Loads, mw_cap: float = 100.0) -> Run:
     """A site whose price of power has just gone stale: at 20 $/MWh all tiers run, at 900 none."""
-    run = Run(miner(site(*loads, mw_cap=mw_cap)))  # type: ignore[arg-type]  # whatever loads a test gives
+    run = Run(miner(site(*loads, mw_cap=mw_cap)))
     run.feed(btc(65_000.0), network(), rate(2.0), power(20.0, next_due_us=T0 + SECOND_US))
     return run
 

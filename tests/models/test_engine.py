@@ -1,4 +1,4 @@
-"""One miner's state machine: the ladder of tiers, extremes, what is missing, fleets that change by date and by record."""
+"""One miner's state machine: the ladder of tiers, extremes, what is missing, fleets that change by date or record."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.support.fleets import (
 
 QUARTER_US = 15 * MINUTE_US
 EFFICIENCIES = (13.5, 17.5, 21.5, 29.5, 34.0)
-STAY = {"min_on_minutes": 15.0, "min_off_minutes": 15.0}
+STAY: dict[str, Any] = {"min_on_minutes": 15.0, "min_off_minutes": 15.0}
 
 
 def ladder() -> tuple[AsicTier, ...]:

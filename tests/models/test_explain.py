@@ -10,7 +10,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from models.fleet import Load
 from models.records import MINUTE_US, SECOND_US, Observation
 from tests.support.fleets import (
     BTC,
@@ -22,21 +21,22 @@ from tests.support.fleets import (
     RATE,
     T0,
     USED,
+    Loads,
     Run,
     btc,
     miner,
     network,
     pool,
     power,
+    printed,
     rate,
     site,
     tick,
     tier,
-    used,
 )
 from tests.support.formulas import Prices, shapley, value_usd_per_hour
 
-LOADS: dict[str, Load] = {
+LOADS: dict[str, Loads] = {
     load.key: load
     for load in (
         pool("spot", mw=3.0, utilisation_series=USED, idle_fraction=0.35),
@@ -58,20 +58,19 @@ KINDS = {series: kind for kind, series in SERIES.items()}
 step = st.one_of(*(st.tuples(st.just(kind), values) for kind, (_, values) in FIELDS.items()))
 
 
-def printed(kind: str, value: float, number: int) -> Observation:
+def newer(kind: str, value: float, number: int) -> Observation:
     """A print of one kind, newer than those before it."""
-    if kind == "network":
-        return network(value, T0 + number, HEIGHT + number)
-    return {"power": power, "btc": btc, "rate": rate, "used": used}[kind](value, T0 + number)
+    more = {"height": HEIGHT + number} if kind == "network" else {}
+    return printed(kind, value, T0 + number, **more)
 
 
 def opened(mw_cap: float, **config: Any) -> Run:
     """The site when all its prices are known."""
-    run = Run(miner(site(*LOADS.values(), mw_cap=mw_cap)), **config)  # type: ignore[arg-type]  # all are of its kinds
+    run = Run(miner(site(*LOADS.values(), mw_cap=mw_cap)), **config)
     for kind, (name, _) in FIELDS.items():
         if kind != "power":
-            run.feed(printed(kind, getattr(START, name), 0))
-    run.feed(printed("power", START.power_usd_per_mwh, 0))
+            run.feed(newer(kind, getattr(START, name), 0))
+    run.feed(newer("power", START.power_usd_per_mwh, 0))
     return run
 
 
@@ -83,19 +82,20 @@ def opened(mw_cap: float, **config: Any) -> Run:
 def test_why_sums_to_the_change_of_value_and_each_share_is_its_groups(
     policy: str, mw_cap: float, steps: list[tuple[str, float]]
 ) -> None:
-    """Within 1e-9 USD/h of v(to) - v(from) now less the same at the load's previous signal, by the definitions alone."""
+    """Within 1e-9 USD/h of v(to) - v(from) now less the same at the load's previous signal, by the definitions."""
     run = opened(mw_cap, policy=policy)
     now = START
     before = dict.fromkeys(LOADS, START)
     for number, (kind, value) in enumerate(steps, start=1):
         now = replace(now, **{FIELDS[kind][0]: value})
-        raised = [each for each in run.feed(printed(kind, value, number)) if each["kind"] == "switch"]
+        raised = [each for each in run.feed(newer(kind, value, number)) if each["kind"] == "switch"]
         moved = {each["load"]: (LOADS[each["load"]], 1 if each["from"] == "off" else -1) for each in raised}
         for each in raised:
             why, key = each["why"], each["load"]
             together = list(moved.values()) if why["scope"] == "site" else [moved[key]]
             change = sum(
-                sign * (value_usd_per_hour(load, now) - value_usd_per_hour(load, before[key])) for load, sign in together
+                sign * (value_usd_per_hour(load, now) - value_usd_per_hour(load, before[key]))
+                for load, sign in together
             )
             assert sum(why["groups"].values()) == pytest.approx(change, abs=1e-9)
             assert why["total"] == pytest.approx(change, abs=1e-9)
@@ -121,15 +121,15 @@ def test_every_flip_value_fed_back_flips_and_its_neighbour_does_not(
 ) -> None:
     run = opened(mw_cap, policy=policy)
     for number, (kind, value) in enumerate(steps, start=1):
-        for each in run.feed(printed(kind, value, number)):
+        for each in run.feed(newer(kind, value, number)):
             for flip in each.get("flip", []):
                 if flip["value"] is None:
                     assert flip["reason"] == "no value of it alone"
                     continue
                 kind_of, at = KINDS[flip["series"]], number + 1
-                assert mode_after(run, each["load"], printed(kind_of, flip["value"], at)) == each["from"]
+                assert mode_after(run, each["load"], newer(kind_of, flip["value"], at)) == each["from"]
                 nearer = math.nextafter(flip["value"], flip["now"])
-                assert mode_after(run, each["load"], printed(kind_of, nearer, at)) == each["to"]
+                assert mode_after(run, each["load"], newer(kind_of, nearer, at)) == each["to"]
 
 
 @settings(deadline=None, max_examples=60)

@@ -197,7 +197,9 @@ def test_a_numbered_correction_of_a_curve_counts_by_its_number() -> None:
 
 def test_a_curve_may_go_from_hours_to_quarter_hours_and_today_is_still_read() -> None:
     quarters = [
-        hour(100.0 + place, T0 + DAY_US + place * 15 * MINUTE_US, end_time_us=T0 + DAY_US + (place + 1) * 15 * MINUTE_US)
+        hour(
+            100.0 + place, T0 + DAY_US + place * 15 * MINUTE_US, end_time_us=T0 + DAY_US + (place + 1) * 15 * MINUTE_US
+        )
         for place in range(96)
     ]
     run = curve_run(*(hour(float(number), T0 + number * HOUR_US) for number in range(24)), *quarters)

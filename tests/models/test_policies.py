@@ -63,9 +63,8 @@ def test_compiled_and_uncompiled_worth_are_equal_to_the_bit(policy: str) -> None
 
 @each_policy
 def test_the_engine_stops_below_the_lower_bound_and_starts_above_the_upper_one(policy: str) -> None:
-    config = {"policy": policy, "dead_band_usd_per_mwh": 2.0, "amortise_hours": 4.0}
     below, above = bounds(code_of(policy), 10.0, 30.0, 2.0, 4.0)
-    run = Run(miner(site(tier(stop_usd_per_mw=10.0, start_usd_per_mw=30.0))), **config)
+    run = Run(miner(site(tier(stop_usd_per_mw=10.0, start_usd_per_mw=30.0))), policy=policy, dead_band_usd_per_mwh=2.0)
     run.feed(network(), btc(65_000.0))
     strike = value_usd_per_hour(tier(), Prices(0.0, 65_000.0, DIFFICULTY, 3.125 + FEES))
     found = []

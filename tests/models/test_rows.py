@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.engine import Engine
-from models.records import DecidingConfig, Hashprice, Observation
+from models.records import Clock, DecidingConfig, Hashprice, Observation
 from models.rows import (
     CLOCK,
     CURVE,
@@ -122,7 +123,7 @@ def test_a_name_beyond_the_room_for_names_is_refused_and_those_known_go_on() -> 
     assert names.source("a") == 0
 
 
-RECORDS = [
+RECORDS: list[Observation | Clock] = [
     btc(65_000.0),
     network(),
     rate(2.0),
@@ -156,7 +157,7 @@ def test_rows_in_any_portions_under_any_numbers_of_names_give_the_same_signals(
         for place, record in enumerate(RECORDS)
     ]
     bounds = sorted({0, *cuts, len(RECORDS)})
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         signals += engine.apply_rows(rows_of(tuples[start:end]))
     assert [signal.content for signal in signals] == one_by_one.signals
     assert one_by_one.switches()

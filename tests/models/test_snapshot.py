@@ -32,6 +32,7 @@ from tests.support.fleets import (
     network,
     pool,
     power,
+    printed,
     rate,
     site,
     tick,
@@ -68,10 +69,9 @@ def record(kind: str, value: float, at_us: int, source: str) -> Observation | Cl
         return hour(value * 200.0 - 20.0, at_us // HOUR_US * HOUR_US + HOUR_US, known_us=at_us, source=source)
     if kind == "network":
         return network(60e12 + value * 60e12, at_us, 848_000 + round(value * 3.0), source=source, next_due_us=due_us)
-    of = {"power": power, "btc": btc, "rate": rate, "used": used}[kind]
     scale = {"power": 300.0, "btc": 150_000.0, "rate": 4.0, "used": 1.0}[kind]
     low = {"power": -50.0, "btc": 20_000.0, "rate": 0.1, "used": 0.0}[kind]
-    return of(low + value * (scale - low), at_us, source=source, next_due_us=due_us)
+    return printed(kind, low + value * (scale - low), at_us, source=source, next_due_us=due_us)
 
 
 KINDS = ("tick", "replayed", "replayed", "curve", "network", "power", "power", "btc", "rate", "used")

@@ -1,4 +1,4 @@
-"""What a site and a miner earn: relative return with its basis, what a megawatt's last use costs, normalised figures."""
+"""What a site and a miner earn: the relative return with its basis, the marginal return, normalised figures."""
 
 from __future__ import annotations
 

@@ -96,7 +96,9 @@ def test_a_pipeline_resumed_gives_the_same_checkpoints_again() -> None:
     resume(run, list(found.values()))
     again = {name: run.checkpoint(name, 4, found[name].raw_hash) for name in found}
     assert again == found
-    assert {name: each.encode() for name, each in again.items()} == {name: each.encode() for name, each in found.items()}
+    assert {name: each.encode() for name, each in again.items()} == {
+        name: each.encode() for name, each in found.items()
+    }
 
 
 def test_a_pipeline_is_resumed_only_with_its_market_behind_every_miner() -> None:

@@ -1,4 +1,4 @@
-"""Raw bytes to records: what cannot be right is refused with a reason, what stands beside it is kept, nothing raises."""
+"""Raw bytes to records: what cannot be right is refused with a reason, what is beside it is kept, nothing raises."""
 
 from __future__ import annotations
 
@@ -143,7 +143,11 @@ BAD_PAYLOADS: dict[str, tuple[str, bytes, str]] = {
     "a deep kind": ("observation", f'[{{"kind":{DEEP}}}]'.encode(), "is not one of"),
     "a deep field": ("observation", GIVEN.replace(b"65000.0", DEEP.encode()), "btc_price.usd_per_btc"),
     "more than may come at once": ("observation", b"[" + b"1," * MAX_OBSERVATIONS + b"1]", "100001 observations"),
-    "an unknown feed": ("weather", GIVEN, "feed 'weather' is unknown: known feeds are observation, clock, fleet, epoch"),
+    "an unknown feed": (
+        "weather",
+        GIVEN,
+        "feed 'weather' is unknown: known feeds are observation, clock, fleet, epoch",
+    ),
     "no feed": ("", GIVEN, "feed '' is unknown"),
     "a payload beyond the limit": ("observation", b" " * (MAX_MESSAGE_BYTES + 1), "is over 16777216"),
     "a tick without time": ("clock", b"{}", "a tick needs time_us"),
@@ -160,7 +164,11 @@ BAD_PAYLOADS: dict[str, tuple[str, bytes, str]] = {
     "an epoch of nothing": ("epoch", b'{"epoch":0,"code_hash":"x","config":{}}', "epoch (int from 1)"),
     "an epoch of true": ("epoch", b'{"epoch":true,"code_hash":"x","config":{}}', "epoch (int from 1)"),
     "an epoch without configuration": ("epoch", b'{"epoch":1,"code_hash":"x"}', "config is a NoneType"),
-    "a policy that is none": ("epoch", b'{"epoch":1,"code_hash":"x","config":{"policy":"coin"}}', "policy 'coin' is not"),
+    "a policy that is none": (
+        "epoch",
+        b'{"epoch":1,"code_hash":"x","config":{"policy":"coin"}}',
+        "policy 'coin' is not",
+    ),
     "an unknown setting": ("epoch", b'{"epoch":1,"code_hash":"x","config":{"hope":1}}', "unknown fields hope"),
     "a limit of text": ("epoch", b'{"epoch":1,"code_hash":"x","config":{"warm_up_s":"1"}}', "config.warm_up_s is '1'"),
     "a limit of nothing": ("epoch", b'{"epoch":1,"code_hash":"x","config":{"warm_up_s":0}}', "warm_up_s 0 is outside"),

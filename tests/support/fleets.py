@@ -39,6 +39,9 @@ HEIGHT = 848_000
 FEES = 0.05
 
 
+Loads = AsicTier | GpuPool | Lease
+
+
 def tier(key: str = "s21", joules_per_th: float = 17.5, mw: float = 1.0, **more: Any) -> AsicTier:
     """An ASIC tier without stays, costs or failure direction unless a test asks for them."""
     given: dict[str, Any] = {"min_on_minutes": 0.0, "min_off_minutes": 0.0, "opex_usd_per_mwh": 6.0, **more}
@@ -60,7 +63,7 @@ def pool(key: str = "h100", mw: float = 1.0, **more: Any) -> GpuPool:
     return GpuPool(key=key, **given)
 
 
-def site(*loads: AsicTier | GpuPool | Lease, key: str = "south", mw_cap: float = 1_000.0, **more: Any) -> Site:
+def site(*loads: Loads, key: str = "south", mw_cap: float = 1_000.0, **more: Any) -> Site:
     """A site with these loads at real-time prices of HB_SOUTH."""
     given: dict[str, Any] = {"power": Power(node=NODE, adder_usd_per_mwh=0.0), **more}
     return Site(
@@ -118,6 +121,20 @@ def rate(usd_per_gpu_hour: float, at_us: int = T0, **more: Any) -> GpuRate:
 def used(utilisation: float, at_us: int = T0, series: str = USED, **more: Any) -> Utilisation:
     """Utilisation of a spot pool."""
     return Utilisation(series=series, utilisation=utilisation, **_times(at_us, more))
+
+
+def printed(kind: str, value: float, at_us: int, **more: Any) -> Observation:
+    """A print of a kind by its short name."""
+    if kind == "power":
+        return power(value, at_us, **more)
+    if kind == "btc":
+        return btc(value, at_us, **more)
+    if kind == "rate":
+        return rate(value, at_us, **more)
+    if kind == "network":
+        return network(value, at_us, **more)
+    assert kind == "used", kind
+    return used(value, at_us, **more)
 
 
 def tick(at_us: int, instance: str = "replayer", *, replayed: bool = True) -> Clock:

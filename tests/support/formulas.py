@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from math import factorial
@@ -72,7 +73,7 @@ def value_usd_per_hour(load: Load, prices: Prices) -> float:
     return sold - mw * prices.power_usd_per_mwh
 
 
-def shapley(before: Prices, now: Prices, moved: list[tuple[Load, int]]) -> dict[str, float]:
+def shapley(before: Prices, now: Prices, moved: Sequence[tuple[Load, int]]) -> dict[str, float]:
     """Exact shares of each group in the change of v(to) - v(from): ``moved`` holds (load, +1 started or -1 stopped)."""
 
     def gain(groups: tuple[str, ...]) -> float:
