@@ -108,7 +108,8 @@ def main() -> None:
     for row in figures:
         print(
             f"{row['sites']:>4.0f} sites: {row['observations_per_s']:>10,.0f} observations/s with "
-            f"{row['signals']:,.0f} signals ({row['signals_per_s']:,.0f}/s), {row['against_engine_alone']:.2f} x engine alone"
+            f"{row['signals']:,.0f} signals ({row['signals_per_s']:,.0f}/s), "
+            f"{row['against_engine_alone']:.2f} x engine alone"
         )
     print(
         f"sample: {packaged['observations']:,.0f} observations and {packaged['ticks']:,.0f} ticks in "

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.layout import CLOCKS, INPUTS, LOADS, LONG_AGO, SERIES, SITES, UNUSABLE, Layout
+from models.arrays import CLOCKS, INPUTS, LOADS, LONG_AGO, SERIES, SITES, UNUSABLE
+from models.layout import Layout
 from models.margins import hashprice_of, value_usd_per_hour
 from models.rows import Catalogue
 from models.state import SLOTS, State

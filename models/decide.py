@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from models import choice, policies
+from models.arrays import HOLD, POOL, RUN
 from models.jit import jit
-from models.layout import HOLD, POOL, RUN
 from models.margins import draw_mw, hashprice_of, margin_usd_per_mwh
 from models.state import State
 

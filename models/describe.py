@@ -8,22 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from models import policies
+from models.arrays import AWAITED, GROUP_UNITS, GROUPS, REWARD, UNUSABLE, USABLE, VIEW_BTC, VIEW_FIXED
 from models.decide import CAP, FAILURE, WAITING, fixed_mode, is_coupled, lock
 from models.explain import GROUP_COUNT, flip_values, gain_usd_per_hour, keep_view, shares
-from models.layout import (
-    AWAITED,
-    GROUP_UNITS,
-    GROUPS,
-    REWARD,
-    UNUSABLE,
-    USABLE,
-    VIEW_BTC,
-    VIEW_FIXED,
-    Layout,
-)
+from models.layout import Layout
 from models.records import DecidingConfig, config_hash
 from models.rows import CLOCK, Catalogue
-from models.signals import EpochEntry, Flip, Input, Quality, Relative, Signal, Switch, Why
+from models.signals import Band, EpochEntry, Flip, Input, Quality, Relative, RelativeReturn, Signal, Switch, Why
 from models.state import State
 from models.valuation import FIGURES, marginal_return, relative, relative_content, relative_of_miner
 
@@ -74,13 +65,6 @@ class Describer:
         mw = float(load["draw_mw"])
         cost = load["start_usd_per_mw"] if event["after"] else load["stop_usd_per_mw"]
         margin = float(load["margin"]) if load["usable"] else None
-        stop, start = policies.bounds(
-            int(state.policy[0]),
-            load["stop_usd_per_mw"],
-            load["start_usd_per_mw"],
-            state.policy[1],
-            state.policy[2],
-        )
         place = self.layout.load_keys[item]
         content: Switch = {
             "kind": "switch",
@@ -98,17 +82,9 @@ class Describer:
             "log_time_us": log_time_us,
             "valid_until_us": valid_until_us,
             "act_by_us": min(log_time_us + int(load["act_within_us"]), max(valid_until_us, log_time_us)),
-            "margins": {
-                "hash": margin if document.running == "hash" else None,
-                "ai": margin if document.running == "ai" else None,
-                "off": 0.0,
-            },
-            "relative_return": {
-                "site": self._site_relative(state, number),
-                "miner": self._miner_relative(state, cause),
-                "marginal_usd_per_mwh": self._marginal(state, number),
-            },
-            "band": {"stop_below_usd_per_mwh": float(stop), "start_above_usd_per_mwh": float(start)},
+            "margins": {"hash": None, "ai": None, "off": 0.0} | {document.running: margin},
+            "relative_return": self._relative(state, number, cause),
+            "band": band_of(state, load),
             "switch_cost_usd": float(cost * mw),
             "expected_gain_usd_per_hour": gain,
             "why": why,
@@ -247,6 +223,13 @@ class Describer:
         good_until_us = int(series["due_us"]) + int(series["limit_us"])
         return good_until_us if good_until_us >= log_time_us else log_time_us + int(series["limit_us"])
 
+    def _relative(self, state: State, number: int, cause: Cause) -> RelativeReturn:
+        return {
+            "site": self._site_relative(state, number),
+            "miner": self._miner_relative(state, cause),
+            "marginal_usd_per_mwh": self._marginal(state, number),
+        }
+
     def _site_relative(self, state: State, number: int) -> Relative:
         relative(state, number, self.figures)
         return relative_content(self.figures)
@@ -260,6 +243,14 @@ class Describer:
     def _marginal(self, state: State, number: int) -> float | None:
         has, value = marginal_return(state, number)
         return float(value) if has else None
+
+
+def band_of(state: State, load: np.void) -> Band:
+    """Margins between which the policy leaves a load where it is."""
+    stop, start = policies.bounds(
+        int(state.policy[0]), load["stop_usd_per_mw"], load["start_usd_per_mw"], state.policy[1], state.policy[2]
+    )
+    return {"stop_below_usd_per_mwh": float(stop), "start_above_usd_per_mwh": float(start)}
 
 
 def switch_text(words: tuple[str, str], mw: float, margin: float | None, why: Why, rule: int) -> str:

@@ -10,10 +10,11 @@ from datetime import date
 import numpy as np
 
 from models import carry, kernel, policies
+from models.arrays import NEVER
 from models.describe import Cause, Describer, cause_of
 from models.fleet import Load, Miner
 from models.kernel import FLEET_DUE, MARK, SWITCH
-from models.layout import NEVER, Layout, layout_of
+from models.layout import Layout, layout_of
 from models.records import SECOND_US, Clock, DecidingConfig, Observation
 from models.rows import Catalogue, Rows, RowTuple, clock_row, observation_row, rows_of
 from models.signals import Signal

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.arrays import BTC_GROUP, GROUPS, NETWORK_GROUP, POWER_GROUP, RATE_GROUP, REWARD, USABLE
 from models.decide import BEFORE, WANTED, decide, is_alone, mode_alone
 from models.jit import jit
-from models.layout import BTC_GROUP, GROUPS, NETWORK_GROUP, POWER_GROUP, RATE_GROUP, REWARD, USABLE
 from models.margins import hashprice_of, value_usd_per_hour
 from models.state import State
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TypeVar
 
+from models.arrays import BTC_SERIES, NETWORK_SERIES
 from models.fleet import NODE, AsicTier, GpuPool, Lease, Miner, Power, Site
-from models.layout import BTC_SERIES, NETWORK_SERIES
 
 POWER_SERIES = re.compile(r"^power:([A-Z0-9]+:[A-Za-z0-9_.+-]{1,60}):(rt|da)\Z")
 POOL_SERIES = re.compile(r"^(gpu|utilisation):\S{1,100}\Z")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.arrays import AWAITED, NEVER, PLAIN, UNUSABLE, USABLE, VIEW_FIXED
 from models.decide import BEFORE, RULE, WANTED, decide
 from models.jit import jit
-from models.layout import AWAITED, NEVER, PLAIN, UNUSABLE, USABLE, VIEW_FIXED
 from models.margins import draw_mw, hashprice_of, margin_usd_per_mwh, read_view
 from models.market import accept_curve, accept_value, age_market, move_clock
 from models.rows import CLOCK, CURVE, Rows

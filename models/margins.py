@@ -5,15 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from models import hashprice, hosting, mining
+from models.arrays import ASIC, POOL, REWARD, VIEW_BTC, VIEW_DIFFICULTY, VIEW_REWARD
 from models.jit import jit
-from models.layout import (
-    ASIC,
-    POOL,
-    REWARD,
-    VIEW_BTC,
-    VIEW_DIFFICULTY,
-    VIEW_REWARD,
-)
 from models.state import State
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.arrays import CURVE_SLOTS, LONG_AGO, MAX_SEEN, NEVER
 from models.jit import jit
-from models.layout import CURVE_SLOTS, LONG_AGO, MAX_SEEN, NEVER
 from models.records import DAY_US, SECOND_US, Network, Observation, is_curve
 from models.state import State
 

@@ -6,20 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from models.layout import (
-    CLOCKS,
-    CURVE_SLOTS,
-    CURVES,
-    EVENTS,
-    LONG_AGO,
-    MAX_SEEN,
-    NEVER,
-    SERIES,
-    Array,
-    Floats,
-    Ints,
-    Layout,
-)
+from models.arrays import CLOCKS, CURVE_SLOTS, CURVES, EVENTS, LONG_AGO, MAX_SEEN, NEVER, SERIES, Array, Floats, Ints
+from models.layout import Layout
 from models.records import SECOND_US, DecidingConfig, is_curve
 from models.rows import Catalogue
 

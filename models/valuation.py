@@ -12,10 +12,11 @@ from typing import TypedDict
 
 import numpy as np
 
+from models.arrays import ASIC, POOL, USABLE, VIEW_BTC, VIEW_FIXED, Floats
 from models.fleet import GpuPool
 from models.jit import jit
 from models.kernel import input_state
-from models.layout import ASIC, POOL, USABLE, VIEW_BTC, VIEW_FIXED, Floats, Layout
+from models.layout import Layout
 from models.margins import draw_mw, hashprice_of, margin_usd_per_mwh
 from models.signals import Relative
 from models.state import State

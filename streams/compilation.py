@@ -23,6 +23,7 @@ SOURCES = (
     "streams/fleetfile*.py",
     "streams/wire.py",
     "streams/part.py",
+    "streams/step.py",
     "streams/stream.py",
     "streams/checkpoint.py",
     "streams/pipeline.py",

@@ -129,7 +129,7 @@ def read_observation(value: object, receipt_time_us: int) -> Observation:
         if type(given) not in rule.types:
             raise FeedError(f"{name}.{field} is {shown(given)}, not {rule.expects}")
         arguments[field] = float(given) if float in rule.types and isinstance(given, int) else given
-    observation = OBSERVATION_KINDS[name](receipt_time_us=receipt_time_us, **arguments)  # type: ignore[arg-type]
+    observation = OBSERVATION_KINDS[name](receipt_time_us=receipt_time_us, **arguments)  # type: ignore[arg-type]  # checked by RULES
     ahead = refusal(observation)
     if ahead is not None:
         raise FeedError(f"{name} {observation.series}: {ahead}")
@@ -185,7 +185,7 @@ def read_config(value: object) -> DecidingConfig:
         if type(given) not in types:
             raise FeedError(f"config.{name} is {shown(given)}, not {kinds[name]}")
         arguments[name] = float(cast("float", given)) if kinds[name] == "float" else given
-    config = DecidingConfig(**arguments)  # type: ignore[arg-type]
+    config = DecidingConfig(**arguments)  # type: ignore[arg-type]  # checked above
     policies.code_of(config.policy)
     return config
 

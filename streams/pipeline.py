@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import numpy as np
 import orjson
@@ -22,47 +21,9 @@ from streams.checkpoint import Checkpoint
 from streams.errors import HaltedError
 from streams.fleetfile import encode_miner
 from streams.parse import Parsed, parse
-from streams.part import Part
+from streams.step import Mode, Rejected, Step
 from streams.stream import Stream
-from streams.wire import MARKET, NO_OFFSET, Origin, RawRecord, SinkBatch
-
-WHOLE = Part()
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A raw record, or a part of it, that entered nothing; and why."""
-
-    record: RawRecord
-    reason: str
-
-
-@dataclass(slots=True)
-class Step:
-    """What came of some raw records. ``superseded``: another code's epoch begins at the next offset."""
-
-    batches: list[SinkBatch] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
-    checkpoints: list[Checkpoint] = field(default_factory=list)
-    observations: int = 0
-    ticks: int = 0
-    superseded: EpochStart | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mode:
-    """How a pipeline is used; fixed for its life.
-
-    ``any_code``: epochs of other code are recomputed with the code at hand (a replay, which says so). ``marks``: take
-    checkpoints at log marks. ``sites``: value every site for the sink when log time has moved.
-    """
-
-    origin: Origin
-    code_hash: str
-    part: Part = WHOLE
-    any_code: bool = False
-    marks: bool = True
-    sites: bool = True
+from streams.wire import MARKET, NO_OFFSET, RawRecord
 
 
 class Pipeline:
@@ -288,6 +249,9 @@ class Pipeline:
 
     def _passed(self, miner: str) -> int:
         return self.passed.get(miner, NO_OFFSET)
+
+
+__all__ = ["Mode", "Pipeline", "Rejected", "Step"]
 
 
 @contextmanager

@@ -280,7 +280,7 @@ class TopicProducer:
             return
         client._closed = True  # noqa: SLF001 - what stop() does, less the waiting
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(client._sender.close(), CLOSE_S)  # noqa: SLF001
+            await asyncio.wait_for(client._sender.close(), CLOSE_S)  # noqa: SLF001 no public way to stop waiting for a broker that is gone
         await client.client.close()
 
     async def _reconnect(self) -> None:

@@ -149,7 +149,7 @@ def now_us() -> int:
 def test_every_live_service_runs_as_the_file_says_and_signals_flow(machine: Machine) -> None:
     running = {name: machine.start(name) for name in LASTING}
     for process in running.values():
-        process.wait_for(lambda process=process: process.get("/health")[0] == 200)  # type: ignore[misc]
+        process.wait_for(lambda process=process: process.get("/health")[0] == 200)  # type: ignore[misc]  # a bound default
     for name in LASTING:
         running[name].wait_ready()
         assert running[name].get("/metrics")[0] == 200
@@ -161,7 +161,7 @@ def test_every_live_service_runs_as_the_file_says_and_signals_flow(machine: Mach
         assert [entries(client, LIVE, miner)[0]["kind"] for miner in MINERS] == ["epoch"] * 4
         for usd_per_mwh, minutes_ago in ((10.0, 5), (4_000.0, 0)):
             offset = asyncio.run(say_prices(machine, usd_per_mwh, now_us() - minutes_ago * 60_000_000 - INTERVAL_US))
-            wait_for(lambda offset=offset: head(client, "mara") >= offset)  # type: ignore[misc]
+            wait_for(lambda offset=offset: head(client, "mara") >= offset)  # type: ignore[misc]  # a bound default
         wait_for(lambda: any(entry["kind"] == "switch" for entry in entries(client, LIVE, "mara")))
         switch = next(entry for entry in entries(client, LIVE, "mara") if entry["kind"] == "switch")
         assert (switch["origin"], switch["load"], switch["from"], switch["to"]) == ("live", "fleet-18", "hash", "off")

@@ -68,7 +68,7 @@ async def read_until(reader: RawReader, enough: Callable[[list[RawRecord]], bool
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait for a condition of the world outside, which cannot wake us."""
     async with asyncio.timeout(WAIT_S):
-        while not await condition():  # noqa: ASYNC110
+        while not await condition():  # noqa: ASYNC110 the world cannot wake us
             await asyncio.sleep(0.05)
 
 

@@ -248,6 +248,16 @@ def test_the_cap_sheds_no_more_than_it_must() -> None:
     assert run.modes() == {"a": "hash", "b": "hash", "c": "off"}
 
 
+def test_the_cap_starts_nothing_in_the_room_it_makes_but_the_next_print_may() -> None:
+    sizes = (("a", 17.5, 6.0), ("b", 18.0, 6.0), ("c", 19.0, 2.0))
+    run = Run(miner(site(*(tier(*size, initially_on=size[0] != "c") for size in sizes), mw_cap=12.0)))
+    run.feed(btc(65_000.0), network(), power(900.0), power(20.0, T0 + 1))
+    kept = [tier(*size, min_on_minutes=600.0) for size in sizes]
+    raised = run.fleet(miner(site(*kept, mw_cap=8.0)))
+    assert moves(raised) == [("b", "hash", "off")]
+    assert moves(run.feed(power(21.0, T0 + 2))) == [("c", "off", "hash")]
+
+
 def test_a_site_within_its_cap_decides_each_load_alone() -> None:
     run = Run(miner(site(tier("a", 17.5, mw=5.0), tier("b", 30.0, mw=5.0), mw_cap=10.0)))
     run.feed(btc(65_000.0), network(), power(75.0))

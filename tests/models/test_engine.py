@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from models.arrays import NEVER
 from models.engine import midnight_us, next_change_us
 from models.fleet import AsicTier, Miner
-from models.layout import NEVER
 from models.records import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from tests.support.fleets import (
     BTC,

@@ -66,7 +66,7 @@ BOUNDS: list[tuple[Any, str, float, float]] = [
 
 @pytest.mark.parametrize(("record", "field", "low", "high"), BOUNDS)
 def test_both_ends_of_a_range_are_allowed_and_what_lies_beyond_is_refused(
-    record: Any,  # noqa: ANN401 any record of a fleet
+    record: Any,
     field: str,
     low: float,
     high: float,
@@ -93,7 +93,7 @@ def test_both_ends_of_a_range_are_allowed_and_what_lies_beyond_is_refused(
     ],
 )
 def test_a_word_that_is_not_known_is_refused_with_those_that_are(
-    record: Any,  # noqa: ANN401 any record of a fleet
+    record: Any,
     field: str,
     word: str,
     allowed: str,

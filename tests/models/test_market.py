@@ -189,9 +189,12 @@ def test_a_correction_of_the_current_hour_counts_at_once_and_one_of_a_later_hour
 
 
 def test_a_numbered_correction_of_a_curve_counts_by_its_number() -> None:
-    run = curve_run(hour(20.0, T0, revision=3), hour(99.0, T0, revision=2), hour(98.0, T0, revision=3))
+    run = curve_run(
+        *(hour(value, T0 + HOUR_US, revision=number) for value, number in ((20.0, 3), (99.0, 2), (98.0, 3)))
+    )
+    run.feed(tick(T0 + HOUR_US))
     assert run.current(CURVE)[:2] == (20.0, 3)
-    run.feed(hour(21.0, T0, revision=4))
+    run.feed(hour(21.0, T0 + HOUR_US, revision=4))
     assert run.current(CURVE)[:2] == (21.0, 4)
 
 
@@ -222,6 +225,14 @@ def test_a_curve_is_read_after_more_intervals_than_it_keeps() -> None:
         run.feed(*(hour(day + place / 100.0, T0 + day * DAY_US + place * HOUR_US) for place in range(24)))
         run.feed(tick(T0 + day * DAY_US + 5 * HOUR_US))
         assert run.current(CURVE)[0] == day + 0.05
+
+
+def test_an_interval_remembers_nothing_of_the_one_whose_place_it_took() -> None:
+    """Six hundred hours at 10.0, more than are kept: the last, first given as 20.0, is then corrected to 10.0."""
+    run = curve_run(*(hour(10.0, T0 + number * HOUR_US, known_us=T0 + number * HOUR_US) for number in range(600)))
+    last_us = T0 + 600 * HOUR_US
+    run.feed(hour(20.0, last_us), hour(10.0, last_us), tick(last_us))
+    assert run.current(CURVE)[:2] == (10.0, 1)
 
 
 def test_a_curve_that_ends_is_used_until_its_limit_and_no_longer() -> None:

@@ -30,7 +30,7 @@ shares = st.floats(0.0, 1.0)
 megawatts = st.floats(0.0, 1_000.0)
 
 
-def contract_of(contract: str, **fields: Any) -> Power:  # noqa: ANN401 fields of Power
+def contract_of(contract: str, **fields: Any) -> Power:
     """A contract at 30 USD/MWh for 75 MW without adder, unless told otherwise."""
     if contract != "spot":
         fields = {"ppa_usd_per_mwh": 30.0, "committed_mw": 75.0, **fields}

@@ -62,7 +62,7 @@ ROWS = [
 ]
 
 
-def field_of(record: Any, row: Row) -> Field[Any]:  # noqa: ANN401 any record of a fleet
+def field_of(record: Any, row: Row) -> Field[Any]:
     (found,) = (entry for entry in fields(record) if f"`{entry.name}`" == row["key"])
     return found
 
@@ -108,7 +108,7 @@ def test_the_type_on_the_page_is_the_type(record: object, row: Row) -> None:
 
 
 @pytest.mark.parametrize(("record", "row"), ROWS)
-def test_the_page_says_what_is_allowed(record: Any, row: Row) -> None:  # noqa: ANN401 any record of a fleet
+def test_the_page_says_what_is_allowed(record: Any, row: Row) -> None:
     name = field_of(record, row).name
     span = re.fullmatch(r"(-?[\d.]+) to (-?[\d.]+)", row["allowed"])
     if span is not None:

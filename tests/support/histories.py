@@ -106,4 +106,4 @@ def digest(first: int, count: int) -> tuple[str, int]:
 
 
 if __name__ == "__main__":
-    print(*digest(int(sys.argv[1]), int(sys.argv[2])))
+    sys.stdout.write(" ".join(map(str, digest(int(sys.argv[1]), int(sys.argv[2])))) + "\n")
