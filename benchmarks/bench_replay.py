@@ -32,7 +32,7 @@ from streams.shipped import shipped  # noqa: E402
 from streams.wire import RawRecord  # noqa: E402
 
 SITES = (10, 100)
-OBSERVATIONS = 400_000
+OBSERVATIONS = 200_000
 CONFIG = DecidingConfig(policy="band")
 
 

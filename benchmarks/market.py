@@ -32,9 +32,9 @@ def power_series(number: int) -> str:
 
 
 def market_rows(names: Catalogue, sites: int, intervals: int, seed: int = 7) -> Rows:
-    """A tick, a BTC price and a power price for each site every five minutes; spikes in one print of a hundred.
+    """A tick, a BTC price and a power price for each site every five minutes; spikes in one print of a thousand.
 
-    The first row is the network. Prices sit where the ladder's tiers trade places, so that there is something to say.
+    The first row is the network. A spike stops every tier of its site, so that there is something to say.
     """
     rng = np.random.default_rng(seed)
     per_interval = sites + 2
@@ -55,8 +55,8 @@ def market_rows(names: Catalogue, sites: int, intervals: int, seed: int = 7) -> 
     block["series"][:, 1] = names.series("btc:usd")
     block["value"][:, 1] = 65_000.0 * np.cumprod(1.0 + rng.normal(0.0, 5e-4, intervals))
     block["series"][:, 2:] = [names.series(power_series(number)) for number in range(sites)]
-    prices = rng.normal(45.0, 6.0, (intervals, sites))
-    prices[rng.random((intervals, sites)) < 0.01] = 900.0
+    prices = rng.normal(30.0, 2.0, (intervals, sites))
+    prices[rng.random((intervals, sites)) < 0.001] = 900.0
     block["value"][:, 2:] = prices
     return rows
 

@@ -8,13 +8,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from models import policies
-from models.arrays import AWAITED, GROUP_UNITS, GROUPS, REWARD, UNUSABLE, USABLE, VIEW_BTC, VIEW_FIXED
+from models.arrays import AWAITED, GROUP_UNITS, GROUPS, POOL, REWARD, UNUSABLE, USABLE, VIEW_BTC, VIEW_FIXED
 from models.decide import CAP, FAILURE, WAITING, fixed_mode, is_coupled, lock
 from models.explain import GROUP_COUNT, flip_values, gain_usd_per_hour, keep_view, shares
 from models.layout import Layout
 from models.records import DecidingConfig, config_hash
 from models.rows import CLOCK, Catalogue
-from models.signals import Band, EpochEntry, Flip, Input, Quality, Relative, RelativeReturn, Signal, Switch, Why
+from models.signals import (
+    Band,
+    EpochEntry,
+    Flip,
+    Input,
+    Quality,
+    Relative,
+    RelativeReturn,
+    Signal,
+    Switch,
+    Why,
+    default_utilisation,
+)
 from models.state import State
 from models.valuation import FIGURES, marginal_return, relative, relative_content, relative_of_miner
 
@@ -201,6 +213,11 @@ class Describer:
                     "revision": int(series["revision"]),
                 }
             )
+        first_load = int(site["first_load"])
+        for other in range(first_load, first_load + int(site["loads"])) if coupled else (item,):
+            load = state.loads[other]
+            if load["kind"] == POOL and load["dispatched"] == 1 and load["view_utilisation"] < 0:
+                inputs.append(default_utilisation(self.layout.load_keys[other][1], float(load["utilisation"])))
         return inputs
 
     def _places(self, load: np.void) -> list[int]:

@@ -54,7 +54,7 @@ class Flip(TypedDict):
 
 
 class Input(TypedDict):
-    """One input as it stood: value, age [s], state (ok, stale, missing), who said it. Null: it never printed."""
+    """One input as it stood: value, age [s], state (ok, stale, missing, default), who said it. Null: never printed."""
 
     series: str
     value: float | None
@@ -64,6 +64,24 @@ class Input(TypedDict):
     source: str
     event_time_us: int
     revision: int
+
+
+def default_utilisation(load: str, utilisation: float) -> Input:
+    """The utilisation of a pool that names no series for it, as its fleet file gives it: flagged by its state.
+
+    >>> default_utilisation("h100", 0.8)["state"]
+    'default'
+    """
+    return {
+        "series": "utilisation_default",
+        "value": utilisation,
+        "unit": "fraction",
+        "age_s": None,
+        "state": "default",
+        "source": f"fleet file: {load}",
+        "event_time_us": 0,
+        "revision": 0,
+    }
 
 
 class Band(TypedDict):

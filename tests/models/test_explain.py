@@ -155,6 +155,20 @@ def test_a_flip_is_asked_for_with_the_dwell_served() -> None:
     assert mode_after(run, "s21", power(math.nextafter(flip["value"], 500.0), T0 + 2)) == "off"
 
 
+def test_under_a_cap_a_flip_is_asked_for_with_every_dwell_served() -> None:
+    """The rate at which the pool gives its room back to the tier it took it from, an hour of dwell on both."""
+    stay: dict[str, Any] = {"min_on_minutes": 60.0, "min_off_minutes": 60.0}
+    run = Run(miner(site(tier(mw=5.0, **stay), pool(mw=5.0, initially_on=False, **stay), mw_cap=5.0)))
+    run.feed(network(), btc(65_000.0), power(20.0), rate(0.3), rate(2.5, T0 + 1))
+    started, _ = run.switches()
+    (flip,) = (flip for flip in started["flip"] if flip["series"] == RATE)
+    assert flip["value"] is not None
+    assert mode_after(run, "h100", rate(flip["value"], T0 + 2)) == "ai"
+    run.feed(tick(T0 + 60 * MINUTE_US))
+    assert mode_after(run, "h100", rate(flip["value"], T0 + 2)) == "off"
+    assert mode_after(run, "h100", rate(math.nextafter(flip["value"], 2.5), T0 + 2)) == "ai"
+
+
 def test_a_first_signal_is_explained_from_the_initial_valuation() -> None:
     run = Run(miner(site(tier())))
     run.feed(network(), power(40.0), btc(60_000.0), power(50.0, T0 + 1), power(500.0, T0 + 2))
@@ -185,6 +199,8 @@ def test_what_fleet_changes_did_is_explained_as_state() -> None:
     (stopped,) = run.feed(power(500.0, T0 + 1))
     assert stopped["why"]["groups"] == {"power_price": pytest.approx(480.0), "state": pytest.approx(4.0)}
     assert stopped["why"]["total"] == pytest.approx(484.0)
+    (started,) = run.feed(power(20.0, T0 + 2))
+    assert started["why"]["groups"] == {"power_price": pytest.approx(480.0)}, "said once"
 
 
 def test_a_signal_of_a_failure_has_no_flip_and_says_so() -> None:
@@ -212,6 +228,15 @@ def test_inputs_of_a_signal_say_value_age_state_and_source() -> None:
     }
     assert found[BTC, "USD/BTC"]["age_s"] == 90.0
     assert found[NETWORK, "BTC/block"]["value"] == 3.125 + FEES
+
+
+def test_a_utilisation_that_no_series_gives_is_flagged_as_a_default() -> None:
+    run = Run(miner(site(pool(utilisation_default=0.3), pool("held", contract="reserved"))))
+    run.feed(power(20.0), rate(0.2))
+    (stopped,) = run.switches()
+    (flagged,) = (each for each in stopped["inputs"] if each["state"] != "ok")
+    assert (flagged["series"], flagged["value"], flagged["unit"]) == ("utilisation_default", 0.3, "fraction")
+    assert (flagged["state"], flagged["source"]) == ("default", "fleet file: h100")
 
 
 def test_a_missing_input_is_null_not_zero() -> None:

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.fleet import Lease, Load, Reference, Site
+from models.fleet import Lease, Load, Power, Reference, Site
 from models.records import SECOND_US
 from tests.support.fleets import (
     DIFFICULTY,
     FEES,
+    NODE,
     T0,
     USED,
     Run,
@@ -172,6 +173,37 @@ def test_a_sites_valuation_carries_margins_modes_and_normalised_figures() -> Non
     assert hall["per_unit"] == pytest.approx(2.0 / 0.989)
     earned = 0.9 * value_usd_per_hour(machines, PRICES) + 3.0 * margin(pool())
     assert value["earning_usd_per_hour"] == pytest.approx(earned)
+
+
+CONTRACTS: dict[str, tuple[dict[str, Any], float]] = {
+    "spot": ({}, 500.0),
+    "spot with losses": ({"loss_fraction": 0.2}, 625.0),
+    "ppa_resale": ({"ppa_usd_per_mwh": 30.0, "resale_fee_usd_per_mwh": 5.0}, 495.0),
+    "requirements": ({"ppa_usd_per_mwh": 30.0}, 30.0),
+    "hedged": ({"ppa_usd_per_mwh": 30.0, "committed_mw": 10.0}, 500.0),
+    "take_or_pay": ({"ppa_usd_per_mwh": 30.0, "committed_mw": 10.0}, 0.0),
+}
+
+
+@pytest.mark.parametrize("contract", CONTRACTS)
+def test_what_decides_is_the_marginal_price_of_power_by_contract(contract: str) -> None:
+    """At an LMP of 500 and an adder of 6 $/MWh."""
+    terms, usd_per_mwh = CONTRACTS[contract]
+    bought = Power(node=NODE, contract=contract.partition(" ")[0], adder_usd_per_mwh=6.0, **terms)
+    run = valued(site(tier(), power=bought), prices=Prices(500.0, 65_000.0, DIFFICULTY))
+    (load,) = run.engine.site_values()[0]["loads"]
+    prices = Prices(usd_per_mwh + 6.0, 65_000.0, DIFFICULTY, 3.125 + FEES)
+    assert load["margin_usd_per_mwh"] == pytest.approx(value_usd_per_hour(tier(), prices))
+
+
+def test_a_commitment_is_given_to_loads_in_their_order_ai_first() -> None:
+    """3 MW committed: the pool's 1 MW, then 2 of the first tier's 4; the second tier pays the market for all of it."""
+    bought = Power(node=NODE, contract="take_or_pay", adder_usd_per_mwh=0.0, ppa_usd_per_mwh=30.0, committed_mw=3.0)
+    loads = (pool("h100"), tier("a", mw=4.0), tier("b", mw=4.0))
+    run = valued(site(*loads, power=bought), prices=Prices(500.0, 65_000.0, DIFFICULTY, 3.125 + FEES, 2.0, 0.8))
+    margins = [load["margin_usd_per_mwh"] for load in run.engine.site_values()[0]["loads"]]
+    paid = [Prices(price, 65_000.0, DIFFICULTY, 3.125 + FEES, 2.0, 0.8) for price in (0.0, 250.0, 500.0)]
+    assert margins == [pytest.approx(margin(load, prices)) for load, prices in zip(loads, paid, strict=True)]
 
 
 def test_a_pool_without_telemetry_is_valued_at_its_default() -> None:
