@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -190,9 +191,9 @@ def test_what_decides_is_the_marginal_price_of_power_by_contract(contract: str) 
     """At an LMP of 500 and an adder of 6 $/MWh."""
     terms, usd_per_mwh = CONTRACTS[contract]
     bought = Power(node=NODE, contract=contract.partition(" ")[0], adder_usd_per_mwh=6.0, **terms)
-    run = valued(site(tier(), power=bought), prices=Prices(500.0, 65_000.0, DIFFICULTY))
+    run = valued(site(tier(), power=bought), prices=replace(PRICES, power_usd_per_mwh=500.0))
     (load,) = run.engine.site_values()[0]["loads"]
-    prices = Prices(usd_per_mwh + 6.0, 65_000.0, DIFFICULTY, 3.125 + FEES)
+    prices = replace(PRICES, power_usd_per_mwh=usd_per_mwh + 6.0)
     assert load["margin_usd_per_mwh"] == pytest.approx(value_usd_per_hour(tier(), prices))
 
 
