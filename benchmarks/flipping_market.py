@@ -8,10 +8,10 @@ import orjson
 
 from models.fleet import AsicTier, Miner, Power, Site
 from models.records import DAY_US, MINUTE_US, DecidingConfig
-from streams.clock import now_us
 from streams.compilation import code_hash
 from streams.fleetfile import encode_miner
 from streams.log import RawProducer
+from streams.now import now_us
 
 TIER = AsicTier(key="s21", model="S21", joules_per_th=17.5, mw=1.0, min_on_minutes=0.0, min_off_minutes=0.0)
 SITE = Site(key="yard", mw_cap=2.0, power=Power(node="BENCH:YARD"), asic=(TIER,))

@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from benchmarks.flipping_market import CHEAP, DEAR, price
-from streams.clock import now_us
 from streams.log import RawProducer
+from streams.now import now_us
 
 LOST_S = 10.0
 """How long after the last of a block a message may come [s]."""

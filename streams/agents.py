@@ -16,11 +16,11 @@ import faust
 from faust.types import Message
 
 from streams.bridge import Bridge
-from streams.clock import now_us
 from streams.connect import kafka_connection, wait_for_topics
 from streams.exit_codes import HALTED
 from streams.log import RawProducer, TopicProducer
 from streams.log.connection import Connection
+from streams.now import now_us
 from streams.outside import admit
 from streams.process import Built, Ending, Guarded, Process, app_settings, supervise
 from streams.rejected import rejected_message

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import orjson
 
 from streams.log import RawProducer, StaleTickError
+from streams.now import now_us
 
 SECOND_US = 1_000_000
-
-
-def now_us() -> int:
-    """The time by this machine's clock [us UTC]."""
-    return time.time_ns() // 1_000
 
 
 async def append_ticks(producer: RawProducer) -> None:

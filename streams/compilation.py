@@ -1,13 +1,14 @@
 """Where compiled code is kept, and the hash of everything that decides. Call :func:`prepare` before the core's import.
 
 Numba's cache knows a function's own source but not that of the functions it calls: it returned stale results after an
-imported module had changed. So the cache lies in a folder named by the hash of all sources and pins.
+imported module had changed. So the cache lies in a folder named by the hash of all compiled sources and of the pins.
 """
 
 from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -16,9 +17,11 @@ from streams.errors import SettingsError
 from streams.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
+COMPILED = ("models/*.py", "models/policies/*.py")
+COMPILERS = ("numpy", "numba")
 SOURCES = (
-    "models/*.py",
-    "models/policies/*.py",
+    *COMPILED,
+    "streams/feeds/*.py",
     "streams/parse.py",
     "streams/fleetfile*.py",
     "streams/wire.py",
@@ -34,20 +37,24 @@ PINS = ("numpy", "numba", "orjson", "pydantic")
 @cache
 def code_hash() -> str:
     """Hash of the sources that decide and of the pins they run on, 64 bits in hex: what an epoch names."""
+    return _hash_of(SOURCES, PINS)
+
+
+def _hash_of(sources: Sequence[str], pins: Sequence[str]) -> str:
     digest = hashlib.sha256()
-    for file in sorted({file for pattern in SOURCES for file in ROOT.glob(pattern)}):
+    for file in sorted({file for pattern in sources for file in ROOT.glob(pattern)}):
         digest.update(f"{file.relative_to(ROOT).as_posix()}\0".encode())
         content = file.read_bytes()
         digest.update(b"%d:" % len(content))
         digest.update(content)
-    for package in PINS:
+    for package in pins:
         digest.update(f"{package}=={version(package)}\0".encode())
     return digest.hexdigest()[:16]
 
 
 def kernel_folder(settings: Settings) -> Path:
     """Where the compiled code of these sources, for this interpreter, lies."""
-    return settings.cache_folder / "kernel" / f"{code_hash()}-{sys.implementation.cache_tag}"
+    return settings.cache_folder / "kernel" / f"{_hash_of(COMPILED, COMPILERS)}-{sys.implementation.cache_tag}"
 
 
 def is_compiled(settings: Settings) -> bool:

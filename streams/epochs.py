@@ -10,11 +10,11 @@ import orjson
 
 from models.records import DecidingConfig, EpochStart
 from streams.backoff import Backoff
-from streams.clock import now_us
 from streams.compilation import code_hash
 from streams.connect import kafka_connection
 from streams.errors import WorldError
 from streams.log import BrokerError, RawProducer, RawReader
+from streams.now import now_us
 from streams.parse import parse
 from streams.process import Process
 from streams.settings import Settings

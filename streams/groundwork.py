@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import orjson
 
 from models.fleet import Miner
-from streams.clock import now_us
 from streams.connect import REDIS_AWAY, kafka_connection, open_redis, text_of
 from streams.epochs import append_epoch, last_epoch
 from streams.errors import WorldError
 from streams.fleetfile import encode_miner
 from streams.log import RawProducer, RawReader, create_topics, delete_topics
+from streams.now import now_us
 from streams.settings import Settings
 from streams.view.reader import standing
 

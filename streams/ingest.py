@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping
 from mode import Service
 
 from streams.backoff import Backoff
-from streams.clock import append_ticks, now_us
+from streams.clock import append_ticks
 from streams.connect import kafka_connection, wait_for_topics
 from streams.errors import FeedError
 from streams.feeds.contract import Feed
 from streams.log import RawProducer, RecordTooLargeError
+from streams.now import now_us
 from streams.process import Built, Ending, Guarded, Process, quiet_app, supervise
 from streams.settings import Settings
 
@@ -35,10 +36,10 @@ class FeedAppender:
         self._producer = producer
         self._process = process
 
-    async def append(self, feed: str, receipt_time_us: int, payload: bytes) -> None:
+    async def append(self, feed: str, receipt_time_us: int, payload: bytes, note: str = "") -> None:
         """Append one payload; waits while the log is full or away."""
         try:
-            await self._producer.append(feed, receipt_time_us, payload)
+            await self._producer.append(feed, receipt_time_us, payload, note)
         except RecordTooLargeError as error:
             raise FeedError(str(error)) from error
         self._process.heard(self.name)

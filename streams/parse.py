@@ -21,32 +21,15 @@ from models.records import (
     EpochStart,
     FleetChange,
     Observation,
-    Record,
 )
 from streams.errors import ChangeoverError, FeedError
+from streams.feeds.contract import Parsed
+from streams.feeds.sources import SOURCES
 from streams.fleetfile import decode_miner
 from streams.fleetfile_errors import shown
 from streams.wire import MAX_MESSAGE_BYTES, RawRecord
 
 MAX_OBSERVATIONS = 100_000
-SHOWN_FAULTS = 5
-SHOWN_CHARACTERS = 2_000
-
-
-@dataclass(slots=True)
-class Parsed:
-    """What a raw record held, and why the rest of it was refused."""
-
-    records: list[Record]
-    faults: list[str]
-
-    @property
-    def reason(self) -> str:
-        """The first faults in one line."""
-        shown = "; ".join(self.faults[:SHOWN_FAULTS])
-        more = len(self.faults) - SHOWN_FAULTS
-        shown = shown if len(shown) <= SHOWN_CHARACTERS else f"{shown[:SHOWN_CHARACTERS]}..."
-        return f"{shown}; and {more} more" if more > 0 else shown
 
 
 def parse(raw: RawRecord) -> Parsed:
@@ -62,9 +45,19 @@ def parse(raw: RawRecord) -> Parsed:
     if len(raw.payload) > MAX_MESSAGE_BYTES:
         return Parsed([], [f"{raw.feed}: payload of {len(raw.payload)} bytes is over {MAX_MESSAGE_BYTES}"])
     try:
-        return parser(raw)
+        return _plausible(parser(raw))
     except (ChangeoverError, ValueError) as fault:
         return Parsed([], [f"{raw.feed}: {fault}"])
+
+
+def _plausible(parsed: Parsed) -> Parsed:
+    """Without the observations that speak of a time not yet come; each is a fault."""
+    for record in [record for record in parsed.records if isinstance(record, Observation)]:
+        ahead = refusal(record)
+        if ahead is not None:
+            parsed.records.remove(record)
+            parsed.faults.append(f"{record.series}: {ahead}")
+    return parsed
 
 
 def _json(raw: RawRecord) -> object:
@@ -204,4 +197,5 @@ PARSERS: dict[str, Callable[[RawRecord], Parsed]] = {
     "clock": _clock,
     "fleet": _fleet,
     "epoch": _epoch,
+    **{name: parser for source in SOURCES for name, parser in source.parsers.items()},
 }

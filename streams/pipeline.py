@@ -19,8 +19,9 @@ from models.records import SECOND_US, Clock, DecidingConfig, EpochStart, FleetCh
 from models.rows import CLOCK, Catalogue, NamesFullError, Rows, RowTuple, clock_row, observation_row, rows_of
 from streams.checkpoint import Checkpoint
 from streams.errors import HaltedError
+from streams.feeds.contract import Parsed
 from streams.fleetfile import encode_miner
-from streams.parse import Parsed, parse
+from streams.parse import parse
 from streams.step import Mode, Rejected, Step
 from streams.stream import Stream
 from streams.wire import MARKET, NO_OFFSET, RawRecord

@@ -26,7 +26,7 @@ class RawRecord:
     """One record of the log: a payload as received and what was known on receipt.
 
     ``feed`` names the parser; ``receipt_time_us`` [us UTC]; ``instance`` and ``counter`` number the producer's records.
-    ``offset`` is the place in the log, -1 while it has none.
+    ``offset`` is the place in the log, -1 while it has none. ``note`` is what a feed adds that the payload lacks.
     """
 
     feed: str
@@ -35,6 +35,7 @@ class RawRecord:
     counter: int
     payload: bytes
     offset: int = NO_OFFSET
+    note: str = ""
 
     def headers(self) -> list[tuple[str, bytes]]:
         """Kafka headers of this record.
@@ -42,13 +43,14 @@ class RawRecord:
         >>> RawRecord("clock", 1, "ingest-1", 7, b"{}").headers()
         [('feed', b'clock'), ('recv', b'1'), ('inst', b'ingest-1'), ('n', b'7'), ('v', b'1')]
         """
-        return [
+        headers = [
             ("feed", self.feed.encode()),
             ("recv", b"%d" % self.receipt_time_us),
             ("inst", self.instance.encode()),
             ("n", b"%d" % self.counter),
             ("v", b"%d" % RAW_SCHEMA),
         ]
+        return [*headers, ("note", self.note.encode())] if self.note else headers
 
     @classmethod
     def from_kafka(cls, offset: int, headers: Iterable[tuple[str, bytes]], payload: bytes | None) -> RawRecord:
@@ -57,10 +59,10 @@ class RawRecord:
         try:
             feed = found["feed"].decode()
             receipt_time_us, counter = int(found["recv"]), int(found["n"])
-            instance = found["inst"].decode()
+            instance, note = found["inst"].decode(), found.get("note", b"").decode()
         except (KeyError, ValueError):
             return cls("", 0, "", 0, payload or b"", offset)
-        return cls(feed, receipt_time_us, instance, counter, payload or b"", offset)
+        return cls(feed, receipt_time_us, instance, counter, payload or b"", offset, note)
 
     def hash(self) -> str:
         """Hash of all but the offset, 128 bits in hex: what head keeps to know its log again.
@@ -69,7 +71,9 @@ class RawRecord:
         '480a561dbfc513f247ea1d4562634e5b'
         """
         digest = hashlib.blake2b(digest_size=16)
-        for part in (self.feed.encode(), b"%d" % self.receipt_time_us, self.instance.encode(), b"%d" % self.counter):
+        noted = (b"note", self.note.encode()) if self.note else ()
+        moment, number = b"%d" % self.receipt_time_us, b"%d" % self.counter
+        for part in (self.feed.encode(), moment, self.instance.encode(), number, *noted):
             digest.update(b"%d:" % len(part))
             digest.update(part)
         digest.update(self.payload)

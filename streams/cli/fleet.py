@@ -50,11 +50,11 @@ def apply(
 
 async def append_fleets(settings: Settings, miners: list[Miner]) -> list[dict[str, Any]]:
     """Append a fleet change for each miner."""
-    from streams.clock import now_us
     from streams.connect import kafka_connection
     from streams.epochs import wait_for_epoch
     from streams.fleetfile import encode_miner
     from streams.log import RawProducer
+    from streams.now import now_us
 
     connection = kafka_connection(settings)
     await wait_for_epoch(settings)

@@ -49,7 +49,7 @@ class RawProducer:
         """Send what waits, for ``timeout_s`` [s] at most, and close. Gives how many records were left behind."""
         return await self.producer.stop(timeout_s)
 
-    async def append(self, feed: str, receipt_time_us: int, payload: bytes) -> int:
+    async def append(self, feed: str, receipt_time_us: int, payload: bytes, note: str = "") -> int:
         """Append one record and wait for its offset, as long as an outage lasts.
 
         Raises:
@@ -58,10 +58,10 @@ class RawProducer:
             WorldError: the producer is closed.
         """
         await self.producer.space()
-        record = self._number(feed, receipt_time_us, payload)
+        record = self._number(feed, receipt_time_us, payload, note)
         return await self.producer.append(payload, headers=record.headers(), tick=feed in self._ticks)
 
-    def append_nowait(self, feed: str, receipt_time_us: int, payload: bytes) -> None:
+    def append_nowait(self, feed: str, receipt_time_us: int, payload: bytes, note: str = "") -> None:
         """Queue one record; it is appended in order and kept through outages, ticks until they are stale.
 
         Raises:
@@ -69,12 +69,12 @@ class RawProducer:
             QueueFullError: too many wait already; a tick is dropped and counted instead.
             WorldError: the producer is closed.
         """
-        record = self._number(feed, receipt_time_us, payload)
+        record = self._number(feed, receipt_time_us, payload, note)
         self.producer.append_nowait(payload, headers=record.headers(), tick=feed in self._ticks)
 
     async def flush(self) -> None:
         """Wait until every record queued so far is acknowledged."""
         await self.producer.flush()
 
-    def _number(self, feed: str, receipt_time_us: int, payload: bytes) -> RawRecord:
-        return RawRecord(feed, receipt_time_us, self.instance, next(self._numbers), payload)
+    def _number(self, feed: str, receipt_time_us: int, payload: bytes, note: str) -> RawRecord:
+        return RawRecord(feed, receipt_time_us, self.instance, next(self._numbers), payload, note=note)

@@ -22,9 +22,10 @@ from models.records import (
     PowerPrice,
     Utilisation,
 )
+from streams.feeds.contract import Parsed
 from streams.fleetfile import encode_miner
 from streams.history.contract import observation_object
-from streams.parse import MAX_OBSERVATIONS, PARSERS, SHOWN_CHARACTERS, Parsed, parse
+from streams.parse import MAX_OBSERVATIONS, PARSERS, parse
 from streams.wire import MAX_MESSAGE_BYTES, RawRecord
 from tests.support.fleets import LONG_US, T0, btc, hour, miner, network, pool, power, rate, site, tier, used
 
@@ -182,7 +183,7 @@ def test_a_bad_payload_is_refused_with_its_reason(case: str) -> None:
     feed, payload, said = BAD_PAYLOADS[case]
     found = reason(feed, payload)
     assert said in found
-    assert len(found) < SHOWN_CHARACTERS + 100
+    assert len(found) < Parsed.SHOWN_CHARACTERS + 100
 
 
 @pytest.mark.listed

@@ -34,12 +34,13 @@ class Log:
         self.refuses = list(refuses)
         self.taken: list[tuple[float, MarketEvent]] = []
 
-    async def append(self, feed: str, receipt_time_us: int, payload: bytes) -> None:
+    async def append(self, feed: str, receipt_time_us: int, payload: bytes, note: str = "") -> None:
         if self.refuses and len(self.taken) == self.refuses[0]:
             self.refuses.pop(0)
             raise FeedError("the log is away", retriable=True)
         if len(self.taken) == self.room:
             raise EOFError
+        assert note == ""
         self.taken.append((self.pace.time_s, MarketEvent(feed, receipt_time_us, payload)))
 
 

@@ -1,0 +1,7 @@
+"""Every source, named once. A new source is one new file of this folder and one line here."""
+
+from __future__ import annotations
+
+from streams.feeds.contract import Source
+
+SOURCES: tuple[Source, ...] = ()
