@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from models import policies
-from models.arrays import AWAITED, GROUP_UNITS, GROUPS, POOL, REWARD, UNUSABLE, USABLE, VIEW_BTC, VIEW_FIXED
+from models.arrays import AWAITED, GROUP_UNITS, GROUPS, POOL, REWARD, SERIES, UNUSABLE, USABLE, VIEW_BTC, VIEW_FIXED
 from models.decide import CAP, FAILURE, WAITING, fixed_mode, is_coupled, lock
 from models.explain import GROUP_COUNT, flip_values, gain_usd_per_hour, keep_view, shares
 from models.layout import Layout
@@ -29,6 +30,7 @@ from models.signals import (
 )
 from models.state import State
 from models.valuation import FIGURES, marginal_return, relative, relative_content, relative_of_miner
+from models.wording import quality_text, switch_text
 
 RULES = {0: "policy", FAILURE: "failure direction", CAP: "site cap"}
 CLASSES = {0: "economic", FAILURE: "safety", CAP: "mandatory"}
@@ -51,6 +53,22 @@ def cause_of(row: np.void) -> Cause:
     return Cause(int(row["position"]), int(row["event_us"]), int(row["receipt_us"]), series)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One place of a site's view, as it stays while the fleet does."""
+
+    number: int  # of its series
+    series: str
+    unit: str
+    flips: bool  # a flip value is looked for: all but the block reward, which is held
+    needed: bool
+
+
+SERIES_FIELDS = {name: place for place, name in enumerate(SERIES.names or ())}
+KNOWN, FRESH, SOURCE = SERIES_FIELDS["known"], SERIES_FIELDS["fresh"], SERIES_FIELDS["source"]
+EVENT_US, RECEIPT_US, REVISION = SERIES_FIELDS["event_us"], SERIES_FIELDS["receipt_us"], SERIES_FIELDS["revision"]
+
+
 class Describer:
     """Writes the content of one miner's signals. Holds names and scratch space, no state of the market."""
 
@@ -61,6 +79,17 @@ class Describer:
         self.trial, self.flip_found, self.flip_value = np.zeros(widest), np.zeros(widest, np.int64), np.zeros(widest)
         self.phi, self.gains = np.zeros(GROUP_COUNT + 1), np.zeros(1 << GROUP_COUNT)
         self.figures, self.total = np.zeros(FIGURES), np.zeros(FIGURES)
+        self._view = [
+            Place(
+                int(source["series"]),
+                names.series_names[int(source["series"])],
+                "BTC/block" if source["component"] == REWARD else GROUP_UNITS[int(source["group"])],
+                bool(source["component"] != REWARD),
+                bool(source["needed"]),
+            )
+            for source in layout.inputs
+        ]
+        self._used = [places_of(load) for load in layout.loads]
 
     def switch(self, state: State, event: np.void, cause: Cause) -> Signal:
         """Content of a switch; the load's next signal will be explained from this one."""
@@ -120,7 +149,7 @@ class Describer:
         direction = {}
         for item in range(int(site["first_load"]), int(site["first_load"] + site["loads"])):
             load, document = state.loads[item], self.layout.documents[item]
-            if place - int(site["first_input"]) in self._places(load):
+            if place - int(site["first_input"]) in self._used[item]:
                 rule = lock(load, int(state.clocks[0]["log_time_us"]), 0)
                 mode = int(fixed_mode(load, rule)) if rule in (WAITING, FAILURE) else int(load["mode"])
                 word = document.running if mode else "off"
@@ -166,51 +195,54 @@ class Describer:
         return {"unit": "USD/h", "scope": "site" if coupled else "load", "total": total, "groups": groups}
 
     def _flips(self, state: State, number: int, item: int, coupled: bool, rule: int) -> list[Flip]:
-        site = state.sites[number]
-        first, used = int(site["first_input"]), self._places(state.loads[item])
         economic = rule == 0
         if economic:
             flip_values(state, number, item, self.trial, self.flip_found, self.flip_value)
         flips: list[Flip] = []
-        for place in range(int(site["inputs"])):
-            source = state.inputs[first + place]
-            if source["component"] == REWARD or not source["needed"] or not (coupled or place in used):
+        for place, source, value in self._shown(state, number, item, coupled):
+            if not source.flips:
                 continue
             found = economic and bool(self.flip_found[place])
             reason = None if found else "no value of it alone" if economic else f"decided by {RULES[rule]}"
-            reason = "unusable now" if economic and source["state"] != USABLE else reason
+            if economic and state.inputs[int(state.sites[number]["first_input"]) + place]["state"] != USABLE:
+                reason = "unusable now"
             flips.append(
                 {
-                    "series": self.names.series_names[int(source["series"])],
-                    "unit": GROUP_UNITS[int(source["group"])],
-                    "now": None if math.isnan(state.views[first + place]) else float(state.views[first + place]),
+                    "series": source.series,
+                    "unit": source.unit,
+                    "now": None if math.isnan(value) else value,
                     "value": float(self.flip_value[place]) if found else None,
                     "reason": reason,
                 }
             )
         return flips
 
+    def _shown(self, state: State, number: int, item: int, coupled: bool) -> Iterator[tuple[int, Place, float]]:
+        """Places of a site's view that speak of a load, or of all its loads where they are coupled."""
+        site, used = state.sites[number], self._used[item]
+        first, count = int(site["first_input"]), int(site["inputs"])
+        values = state.views[first : first + count].tolist()
+        for place in range(count):
+            source = self._view[first + place]
+            if source.needed and (coupled or place in used):
+                yield place, source, values[place]
+
     def _inputs(self, state: State, number: int, item: int, coupled: bool) -> list[Input]:
-        site = state.sites[number]
-        first, used = int(site["first_input"]), self._places(state.loads[item])
+        site, log_time_us = state.sites[number], int(state.clocks[0]["log_time_us"])
         inputs: list[Input] = []
-        for place in range(int(site["inputs"])):
-            source = state.inputs[first + place]
-            if not source["needed"] or not (coupled or place in used):
-                continue
-            series = state.series[source["series"]]
-            age_us = int(state.clocks[0]["log_time_us"]) - int(series["receipt_us"])
-            unit = "BTC/block" if source["component"] == REWARD else GROUP_UNITS[int(source["group"])]
+        for _, source, value in self._shown(state, number, item, coupled):
+            series = state.series[source.number].item()
+            known = bool(series[KNOWN])
             inputs.append(
                 {
-                    "series": self.names.series_names[int(source["series"])],
-                    "value": float(state.views[first + place]) if series["known"] else None,
-                    "unit": unit,
-                    "age_s": age_us / 1e6 if series["known"] else None,
-                    "state": "ok" if series["fresh"] else ("stale" if series["known"] else "missing"),
-                    "source": self.names.source_names[int(series["source"])] if series["known"] else "",
-                    "event_time_us": int(series["event_us"]),
-                    "revision": int(series["revision"]),
+                    "series": source.series,
+                    "value": value if known else None,
+                    "unit": source.unit,
+                    "age_s": (log_time_us - series[RECEIPT_US]) / 1e6 if known else None,
+                    "state": "ok" if series[FRESH] else ("stale" if known else "missing"),
+                    "source": self.names.source_names[series[SOURCE]] if known else "",
+                    "event_time_us": series[EVENT_US],
+                    "revision": series[REVISION],
                 }
             )
         first_load = int(site["first_load"])
@@ -220,22 +252,19 @@ class Describer:
                 inputs.append(default_utilisation(self.layout.load_keys[other][1], float(load["utilisation"])))
         return inputs
 
-    def _places(self, load: np.void) -> list[int]:
-        """Places of a view that a load reads, the one that is due most often first."""
-        places = [int(load[name]) for name in ("view_power", "view_rate", "view_utilisation") if load[name] >= 0]
-        return [*places, *range(VIEW_BTC, VIEW_FIXED)] if load["view_btc"] >= 0 else places
-
     def _valid_until_us(self, state: State, item: int, rule: int, cause: Cause) -> int:
         """Next due time of the driving print plus its limit; at a tick, of the load's power price or rate.
 
         Where it is the lack of a print that drives (a failure direction), one limit from now.
         """
         load, log_time_us = state.loads[item], int(state.clocks[0]["log_time_us"])
-        view = state.inputs[int(state.sites[load["site"]]["first_input"]) :]
-        used = [view[place] for place in self._places(load)]
-        if rule == FAILURE:
-            used = [source for source in used if source["state"] == UNUSABLE]
-        number = cause.series if cause.series >= 0 and rule != FAILURE else int(used[0]["series"])
+        first = int(state.sites[load["site"]]["first_input"])
+        number = cause.series
+        if number < 0 or rule == FAILURE:
+            used = self._used[item]
+            if rule == FAILURE:
+                used = [place for place in used if state.inputs[first + place]["state"] == UNUSABLE]
+            number = self._view[first + used[0]].number
         series = state.series[number]
         good_until_us = int(series["due_us"]) + int(series["limit_us"])
         return good_until_us if good_until_us >= log_time_us else log_time_us + int(series["limit_us"])
@@ -262,38 +291,15 @@ class Describer:
         return float(value) if has else None
 
 
+def places_of(load: np.void) -> list[int]:
+    """Places of a view that a load reads, the one that is due most often first."""
+    places = [int(load[name]) for name in ("view_power", "view_rate", "view_utilisation") if load[name] >= 0]
+    return [*places, *range(VIEW_BTC, VIEW_FIXED)] if load["view_btc"] >= 0 else places
+
+
 def band_of(state: State, load: np.void) -> Band:
     """Margins between which the policy leaves a load where it is."""
     stop, start = policies.bounds(
         int(state.policy[0]), load["stop_usd_per_mw"], load["start_usd_per_mw"], state.policy[1], state.policy[2]
     )
     return {"stop_below_usd_per_mwh": float(stop), "start_above_usd_per_mwh": float(start)}
-
-
-def switch_text(words: tuple[str, str], mw: float, margin: float | None, why: Why, rule: int) -> str:
-    """One line a person can act on.
-
-    >>> why: Why = {"unit": "USD/h", "scope": "load", "total": 9.0, "groups": {"power_price": 12.0, "btc_price": -3.0}}
-    >>> switch_text(("hash", "off"), 10.0, -4.25, why, 0)
-    'hash -> off, 10.00 MW: margin -4.25 USD/MWh; moved most by power price (+12.00 USD/h)'
-    """
-    line = f"{words[0]} -> {words[1]}, {mw:.2f} MW"
-    if rule == FAILURE:
-        return f"{line}: a price it needs is unusable, its failure direction applies"
-    if rule == CAP:
-        return f"{line}: what runs exceeds the site's cap"
-    line += f": margin {margin:.2f} USD/MWh" if margin is not None else ""
-    if not why["groups"]:
-        return line
-    name, share = max(why["groups"].items(), key=lambda group: (abs(group[1]), group[0]))
-    return f"{line}; moved most by {name.replace('_', ' ')} ({share:+.2f} USD/h)"
-
-
-def quality_text(series: str, state: str, direction: dict[str, str]) -> str:
-    """One line: which series, what became of it, what its loads do meanwhile.
-
-    >>> quality_text("btc:usd", "stale", {"s21": "hold: hash"})
-    'btc:usd is stale; s21 hold: hash'
-    """
-    loads = ", ".join(f"{load} {word}" for load, word in direction.items())
-    return f"{series} is {state}" + (f"; {loads}" if loads else "")
