@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from models import policies
-from models.arrays import AWAITED, GROUP_UNITS, GROUPS, POOL, REWARD, SERIES, UNUSABLE, USABLE, VIEW_BTC, VIEW_FIXED
+from models.arrays import AWAITED, GROUP_UNITS, GROUPS, POOL, REWARD, SERIES, UNUSABLE, USABLE
 from models.decide import CAP, FAILURE, WAITING, fixed_mode, is_coupled, lock
 from models.explain import GROUP_COUNT, flip_values, gain_usd_per_hour, keep_view, shares
-from models.layout import Layout
+from models.layout import Layout, places_of
 from models.records import DecidingConfig, config_hash
 from models.rows import CLOCK, Catalogue
 from models.signals import (
@@ -289,12 +289,6 @@ class Describer:
     def _marginal(self, state: State, number: int) -> float | None:
         has, value = marginal_return(state, number)
         return float(value) if has else None
-
-
-def places_of(load: np.void) -> list[int]:
-    """Places of a view that a load reads, the one that is due most often first."""
-    places = [int(load[name]) for name in ("view_power", "view_rate", "view_utilisation") if load[name] >= 0]
-    return [*places, *range(VIEW_BTC, VIEW_FIXED)] if load["view_btc"] >= 0 else places
 
 
 def band_of(state: State, load: np.void) -> Band:

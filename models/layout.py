@@ -232,3 +232,9 @@ def dependencies(sites: Array, inputs: Array, series_count: int) -> tuple[Ints, 
         start[number + 1] = start[number] + len(reader)
     flat = [site for reader in readers for site in reader]
     return start, np.array(flat, np.int64)
+
+
+def places_of(load: np.void) -> list[int]:
+    """Places of a view that a load reads, the one that is due most often first."""
+    places = [int(load[name]) for name in ("view_power", "view_rate", "view_utilisation") if load[name] >= 0]
+    return [*places, *range(VIEW_BTC, VIEW_FIXED)] if load["view_btc"] >= 0 else places
