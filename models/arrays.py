@@ -39,7 +39,46 @@ SERIES = np.dtype(
         ("seen", "i8"),  # how many values the current key has had
         ("curve", "i8"),  # number of its curve, -1
         ("known", "i8"),
-        ("fresh", "i8"),
+        ("fresh", "i8"),  # may be used now
+        ("quality", "i8"),  # QUALITIES
+        ("reason", "i8"),  # REASONS
+        ("jump", "f8"),  # its limit of a jump: USD/MWh for power, a fraction for a member, 0: none
+        ("base", "f8"),  # power: usual level [USD/MWh], which a spike moves by no more than its limit
+        ("blocks", "i8"),  # network: blocks behind the mean of fees held
+        ("mean_order", "i8"),  # network: height at which that mean was taken
+        ("head_of", "i8"),  # number of the group whose consensus it is, -1
+        ("member_of", "i8"),  # number of the group it is a member of, -1
+        ("out", "i8"),  # a member that does not count: IN, OUT_STALE, OUT_APART
+        ("turn_us", "i8"),  # log time from which it leaves, or counts again, if it stays as it is; 0: neither
+        ("pending", "f8"),  # a value that jumped and awaits the next print, nan: none
+        ("counted", "i8"),  # a consensus: members that count
+    ]
+)
+OK, CORRECTED, SUSPECT, WITHHELD = 0, 1, 2, 3
+QUALITIES = ("ok", "corrected", "suspect", "withheld")
+NO_REASON, JUMPED, SPIKE, SPIKE_CONFIRMED, RESTATED, TOO_FEW, TOO_WIDE, SHORT_MEAN = range(8)
+REASONS = (
+    "",
+    "moved more than its limit; the next print confirms it or not",
+    "far from its usual level; the next interval confirms it or not",
+    "far from its usual level, confirmed by a second interval",
+    "restated by its source",
+    "too few members agree",
+    "its members lie too far apart",
+    "fees over fewer than 144 blocks",
+)
+IN, OUT_STALE, OUT_APART = 0, 1, 2
+
+GROUPS_OF_SERIES = np.dtype(
+    [
+        ("head", "i8"),  # series of the consensus
+        ("first", "i8"),  # place of its first member in the list of members
+        ("members", "i8"),
+        ("least", "i8"),  # members that must agree
+        ("band", "f8"),  # a member further from the median counts no more [fraction]; 0: as the spread says
+        ("widest", "f8"),  # largest spread of members that count [fraction], 0: any
+        ("leave_us", "i8"),  # how long a member may be beyond the band before it counts no more
+        ("return_us", "i8"),  # how long it must then be well before it counts again; 0: the band alone decides
     ]
 )
 MAX_SEEN = 16  # values remembered under one key; a source that prints more is read as repeating none of them

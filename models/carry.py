@@ -13,12 +13,12 @@ from models.arrays import CLOCKS, INPUTS, LOADS, LONG_AGO, SERIES, SITES, UNUSAB
 from models.layout import Layout
 from models.margins import hashprice_of, value_usd_per_hour
 from models.rows import Catalogue
-from models.state import SLOTS, State
+from models.state import OF_NAMES, SLOTS, State
 
 if TYPE_CHECKING:
     from models.engine import Engine
 
-SNAPSHOT_SCHEMA = 2
+SNAPSHOT_SCHEMA = 3
 
 # What a load takes with it through a fleet change; the rest comes from its new document.
 CARRIED = ("mode", "valued", "usable", "awaiting", "since_us", "margin", "draw_mw", "shift")
@@ -99,7 +99,9 @@ def pack(engine: Engine) -> bytes:
     places = [number for _, number in series]
     rows = state.series[places].copy()
     sources = [names.source_names[int(row["source"])] if row["source"] >= 0 else "" for row in rows]
-    rows["source"], rows["curve"], rows["limit_us"] = -1, -1, 0
+    rows["source"], rows["curve"] = -1, -1
+    for name in OF_NAMES:
+        rows[name] = 0
     curves, parts = _pack_curves(state, names, places)
     clocks = state.clocks.copy()
     run_of = names.source_names[int(clocks[0]["run_of"])] if clocks[0]["run_of"] >= 0 else ""
@@ -226,7 +228,8 @@ def _unpack_series(engine: Engine, reader: Unpacker, places: list[int]) -> None:
     seen = reader.take(state.seen, (len(places), *state.seen.shape[1:]))
     for place, row, source in zip(places, rows, header["sources"], strict=True):
         kept = state.series[place]
-        row["curve"], row["limit_us"] = kept["curve"], kept["limit_us"]
+        for name in ("curve", *OF_NAMES):
+            row[name] = kept[name]
         row["source"] = names.source(source) if source else -1
         state.series[place] = row
     state.seen[places] = seen

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from models import policies
-from models.arrays import AWAITED, GROUP_UNITS, GROUPS, POOL, REWARD, SERIES, UNUSABLE, USABLE
-from models.decide import CAP, FAILURE, WAITING, fixed_mode, is_coupled, lock
+from models.arrays import AWAITED, GROUPS, POOL, UNUSABLE, USABLE
+from models.decide import CAP, FAILURE, is_coupled
+from models.degraded import cost_of, directions
 from models.explain import GROUP_COUNT, flip_values, gain_usd_per_hour, keep_view, shares
+from models.inputs import Place, input_content, places
 from models.layout import Layout, places_of
 from models.records import DecidingConfig, config_hash
 from models.rows import CLOCK, Catalogue
@@ -30,7 +32,7 @@ from models.signals import (
 )
 from models.state import State
 from models.valuation import FIGURES, marginal_return, relative, relative_content, relative_of_miner
-from models.wording import quality_text, switch_text
+from models.wording import quality_text, series_reason, series_state, switch_text
 
 RULES = {0: "policy", FAILURE: "failure direction", CAP: "site cap"}
 CLASSES = {0: "economic", FAILURE: "safety", CAP: "mandatory"}
@@ -53,22 +55,6 @@ def cause_of(row: np.void) -> Cause:
     return Cause(int(row["position"]), int(row["event_us"]), int(row["receipt_us"]), series)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One place of a site's view, as it stays while the fleet does."""
-
-    number: int  # of its series
-    series: str
-    unit: str
-    flips: bool  # a flip value is looked for: all but the block reward, which is held
-    needed: bool
-
-
-SERIES_FIELDS = {name: place for place, name in enumerate(SERIES.names or ())}
-KNOWN, FRESH, SOURCE = SERIES_FIELDS["known"], SERIES_FIELDS["fresh"], SERIES_FIELDS["source"]
-EVENT_US, RECEIPT_US, REVISION = SERIES_FIELDS["event_us"], SERIES_FIELDS["receipt_us"], SERIES_FIELDS["revision"]
-
-
 class Describer:
     """Writes the content of one miner's signals. Holds names and scratch space, no state of the market."""
 
@@ -79,16 +65,7 @@ class Describer:
         self.trial, self.flip_found, self.flip_value = np.zeros(widest), np.zeros(widest, np.int64), np.zeros(widest)
         self.phi, self.gains = np.zeros(GROUP_COUNT + 1), np.zeros(1 << GROUP_COUNT)
         self.figures, self.total = np.zeros(FIGURES), np.zeros(FIGURES)
-        self._view = [
-            Place(
-                int(source["series"]),
-                names.series_names[int(source["series"])],
-                "BTC/block" if source["component"] == REWARD else GROUP_UNITS[int(source["group"])],
-                bool(source["component"] != REWARD),
-                bool(source["needed"]),
-            )
-            for source in layout.inputs
-        ]
+        self._view = places(layout, names)
         self._used = [places_of(load) for load in layout.loads]
 
     def switch(self, state: State, event: np.void, cause: Cause) -> Signal:
@@ -141,32 +118,31 @@ class Describer:
     def quality(self, state: State, event: np.void, cause: Cause) -> Signal:
         """Content of a quality entry: a series of a site became unusable, or usable again."""
         number, place = int(event["site"]), int(event["item"])
-        site, source = state.sites[number], state.inputs[place]
-        series = self.names.series_names[int(source["series"])]
-        known = bool(state.series[source["series"]]["known"])
-        after = ("stale" if known else "missing") if event["after"] == UNUSABLE else "ok"
+        site, source = state.sites[number], self._view[place]
+        series = state.series[source.number]
+        usable = event["after"] != UNUSABLE
+        after = "ok" if usable else series_state(series["known"], series["fresh"], series["quality"])
+        reason = None if usable else series_reason(series["reason"])
         was = "awaited" if event["before"] == AWAITED else ("unusable" if event["before"] == UNUSABLE else "ok")
-        direction = {}
-        for item in range(int(site["first_load"]), int(site["first_load"] + site["loads"])):
-            load, document = state.loads[item], self.layout.documents[item]
-            if place - int(site["first_input"]) in self._used[item]:
-                rule = lock(load, int(state.clocks[0]["log_time_us"]), 0)
-                mode = int(fixed_mode(load, rule)) if rule in (WAITING, FAILURE) else int(load["mode"])
-                word = document.running if mode else "off"
-                direction[document.key] = word if rule == 0 or after == "ok" else f"{document.failure}: {word}"
+        first_load, seen_at = int(site["first_load"]), place - int(site["first_input"])
+        readers = [item for item in range(first_load, first_load + int(site["loads"])) if seen_at in self._used[item]]
+        direction = directions(state, self.layout, readers)
+        cost = None if usable else cost_of(state, readers)
         content: Quality = {
             "kind": "quality",
             "miner": self.miner,
             "site": self.layout.site_keys[number],
             "load": "",
-            "series": series,
+            "series": source.series,
             "state": after,
+            "reason": reason,
             "was": was,
             "direction": direction,
+            "expected_cost_usd_per_hour": cost,
             "event_time_us": cause.event_us,
             "receipt_time_us": cause.receipt_us,
             "log_time_us": int(state.clocks[0]["log_time_us"]),
-            "text": quality_text(series, after, direction),
+            "text": quality_text(source.series, after, reason, direction, cost),
         }
         return Signal(cause.position, content)
 
@@ -232,19 +208,7 @@ class Describer:
         inputs: list[Input] = []
         for _, source, value in self._shown(state, number, item, coupled):
             series = state.series[source.number].item()
-            known = bool(series[KNOWN])
-            inputs.append(
-                {
-                    "series": source.series,
-                    "value": value if known else None,
-                    "unit": source.unit,
-                    "age_s": (log_time_us - series[RECEIPT_US]) / 1e6 if known else None,
-                    "state": "ok" if series[FRESH] else ("stale" if known else "missing"),
-                    "source": self.names.source_names[series[SOURCE]] if known else "",
-                    "event_time_us": series[EVENT_US],
-                    "revision": series[REVISION],
-                }
-            )
+            inputs.append(input_content(source, series, value, log_time_us, self.names.source_names))
         first_load = int(site["first_load"])
         for other in range(first_load, first_load + int(site["loads"])) if coupled else (item,):
             load = state.loads[other]

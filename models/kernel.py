@@ -10,6 +10,7 @@ import numpy as np
 
 from models.arrays import AWAITED, NEVER, PLAIN, UNUSABLE, USABLE, VIEW_FIXED
 from models.decide import BEFORE, RULE, WANTED, decide
+from models.gate import agree
 from models.jit import jit
 from models.margins import draw_mw, hashprice_of, margin_usd_per_mwh, read_view
 from models.market import accept_curve, accept_value, age_market, move_clock
@@ -195,6 +196,10 @@ def observe(state: State, row: np.void) -> int:
     """Apply one print. Returns the count of events."""
     number = row["series"]
     changed = accept_curve(state, row) if row["kind"] == CURVE else accept_value(state, row)
+    group = state.series[number]["member_of"]
+    if group >= 0:
+        changed = agree(state, group)
+        number = state.groups[group]["head"]
     if changed == 0 or state.clocks[0]["log_time_us"] == 0:
         return 0
     count = 0

@@ -9,8 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from models.arrays import CURVE_SLOTS, LONG_AGO, MAX_SEEN, NEVER
+from models.gate import agree, hold_mean, judge, note_mean, waits
 from models.jit import jit
 from models.records import DAY_US, SECOND_US, Network, Observation, is_curve
+from models.rows import NETWORK
 from models.state import State
 
 MAX_JUMP_US = 5 * SECOND_US
@@ -94,24 +96,40 @@ def accept_value(state: State, row: np.void) -> int:
     log_time_us = state.clocks[0]["log_time_us"]
     revision = row["revision"]
     value, second = row["value"], row["second"]
+    if series["head_of"] >= 0:  # a consensus is made of its members, never given
+        return 0
+    newer = True
+    if row["kind"] == NETWORK:
+        second = hold_mean(series, row)
     if series["known"] == 1:
         if row["order"] < series["order"]:
             return 0
         if row["order"] == series["order"]:
+            newer = False
             same = value == series["value"] and second == series["second"]
-            if same and revision <= series["revision"]:
+            if row["kind"] == NETWORK and row["blocks"] != series["blocks"]:  # the longer mean is the better statement
+                if row["blocks"] < series["blocks"]:
+                    return 0
+                newer, revision = True, series["revision"]
+            elif same and revision <= series["revision"]:
                 changed = restate(series, row, log_time_us)
                 note_due(state, series)
                 return changed
-            if revision < 0:
+            if not newer and revision < 0:
                 if is_seen(seen, series["seen"], value, second):
                     return 0
                 revision = series["revision"] + 1
-            elif revision <= series["revision"]:
+            elif not newer and revision <= series["revision"]:
                 return 0
+        elif waits(series, value):
+            return 0
         else:
             series["seen"] = 0
+    if row["kind"] == NETWORK:
+        note_mean(series, row, second)
+    judge(series, row, revision, newer)
     take(series, row, max(revision, 0), log_time_us)
+    series["second"] = second
     series["seen"] = remember(seen, series["seen"], value, second)
     note_due(state, series)
     return 1
@@ -266,7 +284,12 @@ def age_market(state: State) -> int:
         clocks["next_stale_us"] = NEVER
         for number in range(len(state.series)):
             series = state.series[number]
+            if series["head_of"] >= 0:
+                continue
             if series["known"] == 1 and refresh(series, clocks["log_time_us"]) == 1:
                 marked += mark_readers(state, number)
             note_due(state, series)
+    for number in range(len(state.groups)):
+        if agree(state, number) == 1:
+            marked += mark_readers(state, state.groups[number]["head"])
     return marked

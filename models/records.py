@@ -227,6 +227,11 @@ class DecidingConfig:
     ``*_limit_s`` is how long past its next due time a series of that kind may be used. ``amortise_hours`` spreads a
     switching cost [USD/MW] into the band [USD/MWh]. ``warm_up_s`` is how long after a fleet change a series that never
     printed may be awaited before its loads count as degraded.
+
+    The gate: a consensus needs ``btc_least_venues`` or ``gpu_least_providers`` that agree. A venue further than
+    ``btc_band_fraction`` from the median counts no more, and again within half of it; providers may spread by
+    ``gpu_widest_fraction``. Whoever was out must be well for ``readmit_after_s`` [s]. A member's print that jumps by
+    more than ``*_jump_fraction`` counts once confirmed by the next; a power price that far from usual is flagged.
     """
 
     policy: str = "band"
@@ -237,6 +242,15 @@ class DecidingConfig:
     power_price_limit_s: int = 900
     gpu_rate_limit_s: int = 86_400
     utilisation_limit_s: int = 3_600
+    btc_least_venues: int = 3
+    btc_band_fraction: float = 0.01
+    btc_jump_fraction: float = 0.1
+    gpu_least_providers: int = 3
+    gpu_widest_fraction: float = 0.45
+    gpu_jump_fraction: float = 0.5
+    power_jump_usd_per_mwh: float = 250.0
+    apart_after_s: int = 5
+    readmit_after_s: int = 30
     warm_up_s: int = 1_800
     checkpoint_every_s: int = 60
     site_every_s: int = 1
@@ -245,17 +259,13 @@ class DecidingConfig:
     def __post_init__(self) -> None:
         """Refuse impossible limits."""
         require_range("dead_band_usd_per_mwh", self.dead_band_usd_per_mwh, 0.0, 1_000.0)
+        for name in ("btc_least_venues", "gpu_least_providers"):
+            require_range(name, getattr(self, name), 1, 100)
+        for name in ("btc_band_fraction", "btc_jump_fraction", "gpu_widest_fraction", "gpu_jump_fraction"):
+            require_range(name, getattr(self, name), 0.0001, 10.0)
+        require_range("power_jump_usd_per_mwh", self.power_jump_usd_per_mwh, 1.0, 50_000.0)
         require_range("amortise_hours", self.amortise_hours, 0.01, 8_760.0)
-        for name in (
-            "btc_price_limit_s",
-            "network_limit_s",
-            "power_price_limit_s",
-            "gpu_rate_limit_s",
-            "utilisation_limit_s",
-            "warm_up_s",
-            "checkpoint_every_s",
-            "site_every_s",
-        ):
+        for name in (item.name for item in fields(self) if item.name.endswith("_s")):
             require_range(name, getattr(self, name), 1, 366 * 86_400)
 
 

@@ -47,15 +47,28 @@ ROW = np.dtype(
         ("revision", "i8"),  # -1: the source has none
         ("kind", "i8"),  # VALUE, CURVE, NETWORK, CLOCK
         ("exempt", "i8"),  # a replayed tick, exempt from the jump rule
+        ("blocks", "i8"),  # network: blocks its mean fees were taken over
     ]
 )
 
 Rows = npt.NDArray[np.void]
 
 
+MEMBER = "@"
+
+
+def group_of(series: str) -> str:
+    """The series that the member's own gives its vote to.
+
+    >>> group_of("btc:usd@kraken"), group_of("gpu:H100-SXM:spot@runpod-community")
+    ('btc:usd', 'gpu:H100-SXM:spot')
+    """
+    return series.rpartition(MEMBER)[0]
+
+
 @dataclass(slots=True)
 class Catalogue:
-    """Numbers for names, in order of first sight.
+    """Numbers for names, in order of first sight. A member's series, as ``btc:usd@kraken``, brings that of its group.
 
     >>> names = Catalogue()
     >>> names.series("btc:usd"), names.series("network:btc"), names.series("btc:usd")
@@ -69,6 +82,8 @@ class Catalogue:
 
     def series(self, name: str) -> int:
         """Number of a series."""
+        if name not in self._series and MEMBER in name:
+            _number(group_of(name), self._series, self.series_names)
         return _number(name, self._series, self.series_names)
 
     def source(self, name: str) -> int:
@@ -86,13 +101,13 @@ def _number(name: str, numbers: dict[str, int], names: list[str]) -> int:
     return found
 
 
-RowTuple = tuple[int, int, int, int, int, int, float, float, int, int, int, int, int]
+RowTuple = tuple[int, int, int, int, int, int, float, float, int, int, int, int, int, int]
 
 
 def observation_row(observation: Observation, position: int, names: Catalogue) -> RowTuple:
     """One observation as a row, in the order of :data:`ROW`'s fields."""
     event_us = end_us = order = observation.event_time_us
-    second, kind = 0.0, VALUE
+    second, kind, blocks = 0.0, VALUE, 0
     match observation:
         case BtcPrice():
             value = observation.usd_per_btc
@@ -105,7 +120,7 @@ def observation_row(observation: Observation, position: int, names: Catalogue) -
             value = observation.utilisation
         case Network():
             value, second, order = observation.difficulty, observation.fees_btc_per_block, observation.height
-            kind = NETWORK
+            kind, blocks = NETWORK, observation.fee_blocks
         case Hashprice():
             value = observation.usd_per_ph_day
         case _:
@@ -124,6 +139,7 @@ def observation_row(observation: Observation, position: int, names: Catalogue) -
         -1 if observation.revision is None else observation.revision,
         kind,
         0,
+        blocks,
     )
 
 
@@ -144,6 +160,7 @@ def clock_row(tick: Clock, receipt_us: int, position: int, names: Catalogue) -> 
         -1,
         CLOCK,
         int(tick.replayed),
+        0,
     )
 
 

@@ -54,13 +54,18 @@ class Flip(TypedDict):
 
 
 class Input(TypedDict):
-    """One input as it stood: value, age [s], state (ok, stale, missing, default), who said it. Null: never printed."""
+    """One input as it stood: value, age [s], state, who said it. Null: never printed.
+
+    ``state``: ok, corrected (restated by its source), suspect (used, but see ``reason``), stale, withheld, missing, or
+    default (from the fleet file).
+    """
 
     series: str
     value: float | None
     unit: str
     age_s: float | None
     state: str
+    reason: str | None
     source: str
     event_time_us: int
     revision: int
@@ -78,6 +83,7 @@ def default_utilisation(load: str, utilisation: float) -> Input:
         "unit": "fraction",
         "age_s": None,
         "state": "default",
+        "reason": None,
         "source": f"fleet file: {load}",
         "event_time_us": 0,
         "revision": 0,
@@ -127,7 +133,9 @@ Switch = TypedDict(
 class Quality(TypedDict):
     """A series of a site became unusable, or usable again.
 
-    ``state``: missing, stale or ok. ``direction``: what each load that needs the series does meanwhile.
+    ``state``: missing, stale, withheld or ok, and the ``reason`` where it is more than age. ``direction``: what each
+    load that needs the series does meanwhile. ``expected_cost_usd_per_hour``: what that earns less than the loads'
+    better modes would by their last usable margins [USD/h]; null when usable again, or never valued.
     """
 
     kind: str
@@ -136,8 +144,10 @@ class Quality(TypedDict):
     load: str
     series: str
     state: str
+    reason: str | None
     was: str
     direction: dict[str, str]
+    expected_cost_usd_per_hour: float | None
     event_time_us: int
     receipt_time_us: int
     log_time_us: int

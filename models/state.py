@@ -6,10 +6,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from models.arrays import CLOCKS, CURVE_SLOTS, CURVES, EVENTS, LONG_AGO, MAX_SEEN, NEVER, SERIES, Array, Floats, Ints
+from models.arrays import (
+    BTC_SERIES,
+    CLOCKS,
+    CURVE_SLOTS,
+    CURVES,
+    EVENTS,
+    GROUPS_OF_SERIES,
+    LONG_AGO,
+    MAX_SEEN,
+    NEVER,
+    SERIES,
+    Array,
+    Floats,
+    Ints,
+)
 from models.layout import Layout
 from models.records import SECOND_US, DecidingConfig, is_curve
-from models.rows import Catalogue
+from models.rows import MEMBER, Catalogue, group_of
 
 SLOTS = np.dtype(
     [
@@ -27,14 +41,17 @@ SLOTS = np.dtype(
 class State(NamedTuple):
     """The market, the fleet and scratch space. ``seen`` and ``slot_seen``: values already had under one key.
 
-    Shapes: series (S,), seen (S, MAX_SEEN, 2), curves (C,), slots (C, CURVE_SLOTS), slot_seen (C, CURVE_SLOTS,
-    MAX_SEEN), heard (names of instances,), the fleet's as in :class:`models.layout.Layout`, view and usable as inputs,
-    the rest as loads or sites.
+    Shapes: series (S,), groups (G,), seen (S, MAX_SEEN, 2), curves (C,), slots (C, CURVE_SLOTS), slot_seen
+    (C, CURVE_SLOTS, MAX_SEEN), heard (names of instances,), the fleet's as in :class:`models.layout.Layout`, view and
+    usable as inputs, the rest as loads or sites.
     """
 
     clocks: Array
     heard: Ints
     series: Array
+    groups: Array  # of series: one consensus each
+    members: Ints  # series numbers, group after group
+    votes: Floats  # scratch: one value per member of the largest group
     seen: Floats
     curves: Array
     slots: Array
@@ -72,16 +89,68 @@ def limit_us(series: str, config: DecidingConfig) -> int:
     return seconds.get(kind, config.btc_price_limit_s) * SECOND_US
 
 
+def jump_limit(series: str, config: DecidingConfig) -> float:
+    """How far a print may lie from what was before: USD/MWh for a power price, else a fraction; 0: not asked.
+
+    Only members of a group are asked, who have others to be compared with, and real-time power, which is only flagged.
+
+    >>> jump_limit("btc:usd@kraken", DecidingConfig()), jump_limit("btc:usd", DecidingConfig())
+    (0.1, 0.0)
+    """
+    kind = series.split(":", 1)[0]
+    if kind == "power":
+        return 0.0 if is_curve(series) else config.power_jump_usd_per_mwh
+    if MEMBER not in series:
+        return 0.0
+    return {"btc": config.btc_jump_fraction, "gpu": config.gpu_jump_fraction}.get(kind, 0.0)
+
+
+def groups_of(names: Catalogue, config: DecidingConfig) -> dict[str, Any]:
+    """The groups among the names, and which series are in them.
+
+    An index is one publisher's own: it needs no second voice. Venues of another currency than USD are one each.
+    """
+    found: dict[str, list[int]] = {}
+    for number, name in enumerate(names.series_names):
+        if MEMBER in name:
+            found.setdefault(group_of(name), []).append(number)
+    groups = np.zeros(len(found), GROUPS_OF_SERIES)
+    members: list[int] = []
+    for group, (head, numbers) in zip(groups, found.items(), strict=True):
+        is_btc = head.startswith("btc:")
+        voices = config.btc_least_venues if head == BTC_SERIES else config.gpu_least_providers
+        group["least"] = 1 if head.endswith(":index") or (is_btc and head != BTC_SERIES) else voices
+        group["band"] = config.btc_band_fraction if is_btc else 0.0
+        group["widest"] = 0.0 if is_btc else config.gpu_widest_fraction
+        group["head"], group["first"], group["members"] = names.series(head), len(members), len(numbers)
+        group["leave_us"] = config.apart_after_s * SECOND_US
+        group["return_us"] = config.readmit_after_s * SECOND_US if is_btc else 0
+        members += numbers
+    largest = max((len(numbers) for numbers in found.values()), default=1)
+    return {"groups": groups, "members": np.array(members, np.int64), "votes": np.zeros(2 * largest)}
+
+
+OF_NAMES = ("limit_us", "jump", "head_of", "member_of")
+"""Fields of a series that follow from its name, the other names and the configuration."""
+
+
 def market_arrays(names: Catalogue, config: DecidingConfig) -> dict[str, Any]:
     """Fresh arrays for a market of which nothing is known yet."""
     series = np.zeros(len(names.series_names), SERIES)
     curves = [place for place, name in enumerate(names.series_names) if is_curve(name)]
     series["curve"], series["source"], series["order"] = -1, -1, LONG_AGO
-    series["value"], series["second"] = np.nan, np.nan  # unknown, not nothing
+    series["value"], series["second"], series["pending"] = np.nan, np.nan, np.nan  # unknown, not nothing
+    series["base"] = np.nan
+    series["head_of"], series["member_of"] = -1, -1
     for number, place in enumerate(curves):
         series[place]["curve"] = number
     for place, name in enumerate(names.series_names):
         series[place]["limit_us"] = limit_us(name, config)
+        series[place]["jump"] = jump_limit(name, config)
+    together = groups_of(names, config)
+    for number, group in enumerate(together["groups"]):
+        series[group["head"]]["head_of"] = number
+        series["member_of"][together["members"][group["first"] : group["first"] + group["members"]]] = number
     slots = np.zeros((len(curves), CURVE_SLOTS), SLOTS)
     slots["start_us"] = LONG_AGO
     return {
@@ -91,6 +160,7 @@ def market_arrays(names: Catalogue, config: DecidingConfig) -> dict[str, Any]:
         "curves": np.array([(place,) for place in curves], CURVES),
         "slots": slots,
         "slot_seen": np.zeros((len(curves), CURVE_SLOTS, MAX_SEEN)),
+        **together,
     }
 
 
@@ -100,11 +170,12 @@ def grown(state: State, names: Catalogue, config: DecidingConfig) -> State:
     What was there keeps its place and value.
     """
     fresh = market_arrays(names, config)
-    limits_us = fresh["series"]["limit_us"].copy()
+    asked = {name: fresh["series"][name].copy() for name in OF_NAMES}
     for key in ("heard", "series", "seen"):
         old = getattr(state, key)
         fresh[key][: len(old)] = old
-    fresh["series"]["limit_us"] = limits_us
+    for name, column in asked.items():
+        fresh["series"][name] = column
     old_curves = len(state.curves)
     for key in ("curves", "slots", "slot_seen"):
         fresh[key][:old_curves] = getattr(state, key)

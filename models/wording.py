@@ -1,9 +1,30 @@
-"""A signal in one line of plain words."""
+"""States, reasons and signals in plain words."""
 
 from __future__ import annotations
 
+from models.arrays import QUALITIES, REASONS, WITHHELD
 from models.decide import CAP, FAILURE
 from models.signals import Why
+
+
+def series_state(known: int, fresh: int, quality: int) -> str:
+    """What a series is worth now: ok, corrected and suspect may be used; stale, withheld and missing may not.
+
+    >>> series_state(1, 1, 2), series_state(1, 0, 2), series_state(1, 0, 3), series_state(0, 0, 0)
+    ('suspect', 'stale', 'withheld', 'missing')
+    """
+    if not known:
+        return "missing"
+    return QUALITIES[quality] if fresh or quality == WITHHELD else "stale"
+
+
+def series_reason(reason: int) -> str | None:
+    """Why a series is not simply ok, None where it is.
+
+    >>> series_reason(5), series_reason(0)
+    ('too few members agree', None)
+    """
+    return REASONS[reason] or None
 
 
 def switch_text(words: tuple[str, str], mw: float, margin: float | None, why: Why, rule: int) -> str:
@@ -25,11 +46,13 @@ def switch_text(words: tuple[str, str], mw: float, margin: float | None, why: Wh
     return f"{line}; moved most by {name.replace('_', ' ')} ({share:+.2f} USD/h)"
 
 
-def quality_text(series: str, state: str, direction: dict[str, str]) -> str:
-    """One line: which series, what became of it, what its loads do meanwhile.
+def quality_text(series: str, state: str, reason: str | None, direction: dict[str, str], cost: float | None) -> str:
+    """One line: which series, what became of it, what its loads do meanwhile, what that may cost.
 
-    >>> quality_text("btc:usd", "stale", {"s21": "hold: hash"})
-    'btc:usd is stale; s21 hold: hash'
+    >>> quality_text("btc:usd", "withheld", "too few members agree", {"s21": "hold: hash"}, 12.5)
+    'btc:usd is withheld: too few members agree; s21 hold: hash; by the last values this costs 12.50 USD/h'
     """
     loads = ", ".join(f"{load} {word}" for load, word in direction.items())
-    return f"{series} is {state}" + (f"; {loads}" if loads else "")
+    line = f"{series} is {state}" + (f": {reason}" if reason and state == "withheld" else "")
+    line += f"; {loads}" if loads else ""
+    return line + (f"; by the last values this costs {cost:.2f} USD/h" if cost else "")
