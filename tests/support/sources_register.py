@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from tests.support.sources import binance, bitstamp, coinbase, coinbase_exchange, kraken
 from tests.support.sources_contract import Case
 
-CASES: tuple[Case, ...] = ()
+CASES: tuple[Case, ...] = (
+    coinbase.CASE,
+    coinbase_exchange.CASE,
+    kraken.CASE,
+    bitstamp.CASE,
+    binance.CASE,
+)
