@@ -91,8 +91,8 @@ def parse(raw: RawRecord) -> Parsed:
     for answers in (json_of(body) for name, body in parts if name == FEES):
         if isinstance(answers, dict):  # an error of the whole batch
             result_of(answers, FEES)
-        for answer in rows(answers, FEES):
-            with each(parsed, FEES):
+        for place, answer in enumerate(rows(answers, FEES)):
+            with each(parsed, f"answer {place}"):
                 height, satoshi = read_fees(answer)
                 fees[height] = satoshi  # a later answer, after a reorganisation, replaces an earlier one
     run: list[int] = []
@@ -185,7 +185,7 @@ class BitcoindFeed:
         found: Parsed = Parsed()
         answered = set()
         for answer in rows(json_of(body), FEES):
-            with each(found, FEES):
+            with each(found, "answer"):
                 answered.add(read_fees(answer)[0])
         if height not in answered:
             raise FeedError(f"the node does not know the fees of block {height}: {found.reason}", retriable=True)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from models.records import GpuRate
+from models.records import GpuRate, require_range
 from streams.errors import FeedError
 from streams.wire import RawRecord
 
 Market = Literal["on-demand", "spot", "index"]
+PLAUSIBLE = (0.01, 40.0)
+"""What a public provider asks for one GPU-hour [USD]: the dearest H100 of 2026 was listed at 13, the cheapest GPU of
+ours at 0.1. Cents, a node's price or thousandths fall outside for most GPUs."""
 PUBLISHER = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
@@ -45,6 +48,7 @@ def gpu_rate(
     publisher: str | None = None,
 ) -> GpuRate:
     """A rate as of its receipt; the next is due ``due_us`` [us] later. ``publisher`` is the source where not given."""
+    require_range("usd_per_gpu_hour", usd_per_gpu_hour, *PLAUSIBLE)
     return GpuRate(
         series=series_of(model, market, publisher or source),
         source=source,

@@ -80,7 +80,8 @@ class Curve(BaseModel):
         str | None,
         Field(
             max_length=LONGEST_POINTER,
-            description="Where its time stands: ISO 8601 with an offset, or s, ms or us since 1970; else its receipt.",
+            description="Where its time (of power: its interval's start) stands: ISO 8601 with an offset, or s, ms or "
+            "us since 1970. Without: its receipt (of power: the interval it came in, counted from midnight UTC).",
         ),
     ] = None
     bearer: Annotated[bool, Field(description="Whether HTTP_JSON_TOKEN is sent to this address.")] = False
@@ -181,14 +182,14 @@ def parse(raw: RawRecord) -> Parsed:
 def record(
     raw: RawRecord, kind: str, series: str, value: float, event_us: int, note: Mapping[str, object]
 ) -> Observation:
-    """The value as a record. A power price holds for the interval that the time lies in."""
+    """The value as a record. Without a time of its own a power price holds for the interval it came in."""
     due_us = integer(note, "due_us")
     require_range("due_us of the note", due_us, SECOND_US, LATE * DAY_US)
     common = {"series": series, "source": FEED, "receipt_time_us": raw.receipt_time_us}
     if kind == "power_price":
         interval_us = integer(note, "interval_s") * SECOND_US
         require_range("interval_s of the note", interval_us, SECOND_US, DAY_US)
-        start_us = event_us - event_us % interval_us
+        start_us = event_us if "time_pointer" in note else event_us - event_us % interval_us
         end_us = start_us + interval_us
         return PowerPrice(
             event_time_us=start_us,

@@ -28,7 +28,7 @@ DUE_US = 60 * MINUTE_US  # two polls at the slowest rate that may be set
 
 
 def read_type(name: str, value: object) -> tuple[str, float] | None:
-    """Model and price of one GPU-hour [USD] of an instance type; None where the GPU is none of ours."""
+    """Model and price of one GPU-hour [cents] of an instance type; None where the GPU is none of ours."""
     found = obj(obj(value, "an entry").get("instance_type"), "instance_type")
     if text(found, "name") != name:
         raise FeedError(f"the entry {name!r} is of instance type {found['name']!r}")
@@ -40,7 +40,7 @@ def read_type(name: str, value: object) -> tuple[str, float] | None:
         raise FeedError(f"{gpus} GPUs in instance type {name!r}")
     if cents <= 0:
         raise FeedError(f"price_cents_per_hour {cents} is no price")
-    return model, cents / (CENTS_PER_USD * gpus)
+    return model, cents / gpus
 
 
 def parse(raw: RawRecord) -> Parsed:
@@ -57,7 +57,9 @@ def parse(raw: RawRecord) -> Parsed:
                 prices.setdefault(found[0], []).append(found[1])
     for model, listed in prices.items():
         with each(parsed, model):
-            parsed.records.append(gpu_rate(raw, model, median(listed), source=FEED, due_us=DUE_US, publisher=PUBLISHER))
+            parsed.records.append(
+                gpu_rate(raw, model, median(listed) / CENTS_PER_USD, source=FEED, due_us=DUE_US, publisher=PUBLISHER)
+            )
     return parsed
 
 

@@ -252,6 +252,7 @@ class MempoolFeed:
             subscribe=HELLO,
             ping=PING,
             silent_s=SILENT_S,
+            parse=parse_message,
             watch=lambda: NewBlocks(due),
         )
         self._poll = Poll(options, due)

@@ -11,11 +11,11 @@ from typing import Annotated, cast
 
 from pydantic import Field
 
-from models.records import DAY_US, GpuRate
+from models.records import DAY_US, GpuRate, require_range
 from streams.errors import FeedError
 from streams.feeds.contract import Feed, Options, Parsed, Source
 from streams.feeds.gpu_models import ORNN, model_of
-from streams.feeds.gpu_rates import series_of
+from streams.feeds.gpu_rates import PLAUSIBLE, series_of
 from streams.feeds.http import PollFeed, Request
 from streams.feeds.reading import iso_us, json_of, number, obj, text
 from streams.wire import RawRecord
@@ -49,14 +49,15 @@ def parse(raw: RawRecord) -> Parsed:
     model = model_of(ORNN, spelling)
     if model is None:
         return Parsed()
-    event_us = date_us(text(found, "date"))
+    event_us, usd = date_us(text(found, "date")), number(found, "index_value")
+    require_range("index_value", usd, *PLAUSIBLE)
     rate = GpuRate(
         series=series_of(model, "index", FEED),
         source=FEED,
         event_time_us=event_us,
         receipt_time_us=raw.receipt_time_us,
         next_due_us=event_us + DUE_US,
-        usd_per_gpu_hour=number(found, "index_value"),
+        usd_per_gpu_hour=usd,
     )
     return Parsed([rate])
 

@@ -57,8 +57,11 @@ def read_row(value: object) -> tuple[Group, float] | None:
 
 def parse(raw: RawRecord) -> Parsed:
     """``/availability/gpus``, all pages of one poll: their rows must be as many as they say there are."""
-    parsed, groups, total, listed = Parsed(), dict[Group, list[float]](), -1, 0
-    for label, body in parts_of(raw.payload):
+    parsed, groups, total, listed = Parsed(), dict[Group, list[float]](), 0, 0
+    pages = parts_of(raw.payload)
+    if not pages:
+        raise FeedError("the poll holds no page")
+    for label, body in pages:
         page = obj(json_of(body), label)
         if "items" not in page:
             raise FeedError(f"Prime Intellect answers without items: {str(page)[:200]}")

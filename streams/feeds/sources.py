@@ -2,6 +2,33 @@
 
 from __future__ import annotations
 
+from streams.feeds import (
+    akash,
+    bitcoind,
+    braiins,
+    http_json,
+    lambda_cloud,
+    luxor,
+    mempool,
+    ornn,
+    prime_intellect,
+    runpod,
+    sf_compute,
+    vast,
+)
 from streams.feeds.contract import Source
 
-SOURCES: tuple[Source, ...] = ()
+SOURCES: tuple[Source, ...] = (
+    mempool.SOURCE,
+    bitcoind.SOURCE,
+    luxor.SOURCE,
+    braiins.SOURCE,
+    vast.SOURCE,
+    runpod.SOURCE,
+    lambda_cloud.SOURCE,
+    akash.SOURCE,
+    prime_intellect.SOURCE,
+    sf_compute.SOURCE,
+    ornn.SOURCE,
+    http_json.SOURCE,
+)

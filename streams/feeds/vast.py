@@ -32,7 +32,7 @@ MIB_PER_GIB = 1_024
 FEWEST_MACHINES = 3  # below, the median is one host's word
 DUE_US = 60 * MINUTE_US  # two polls at the slowest rate that may be set
 QUOTA = "search_quota_exceeded"  # counted in rows returned, anew at midnight UTC
-LATE_S = 60.0  # after midnight: clocks differ
+LATE_US = MINUTE_US  # after midnight: clocks differ
 
 Machine = tuple[int, float]
 """GPUs of a machine's largest offer, and the price of each [USD/h]."""
@@ -123,13 +123,13 @@ def search(name: str) -> dict[str, object]:
     }
 
 
-def until_midnight_s(time_us: int) -> float:
-    """From a time [us UTC] to a little after the next midnight UTC [s], when the quota begins anew.
+def reopens_us(time_us: int) -> int:
+    """A little after the next midnight UTC [us UTC], when the quota begins anew.
 
-    >>> until_midnight_s(1_718_668_799_000_000)
-    61.0
+    >>> reopens_us(1_718_668_799_000_000) - 1_718_668_800_000_000
+    60000000
     """
-    return (DAY_US - time_us % DAY_US) / 1_000_000 + LATE_S
+    return (time_us // DAY_US + 1) * DAY_US + LATE_US
 
 
 class VastFeed:
@@ -149,16 +149,17 @@ class VastFeed:
             )
             for name in options.gpu_names
         ]
+        self._closed_until_us = 0
         self._poll = PollFeed(FEED, lambda _: asks, every_s=options.every_s, pause_s=2.0, check=parse)
 
     async def run(self, out: Appender) -> None:
-        """Search until cancelled."""
+        """Search until cancelled. The failure that says the quota is used up is raised at once, then nothing asked."""
+        await asyncio.sleep(max(0.0, self._closed_until_us - now_us()) / 1_000_000)
         try:
             await self._poll.run(out)
         except FeedError as error:
-            if QUOTA not in str(error):
-                raise
-            await asyncio.sleep(until_midnight_s(now_us()))
+            if QUOTA in str(error):
+                self._closed_until_us = reopens_us(now_us())
             raise
 
 

@@ -2,6 +2,33 @@
 
 from __future__ import annotations
 
+from tests.support.sources import (
+    akash,
+    bitcoind,
+    braiins,
+    http_json,
+    lambda_cloud,
+    luxor,
+    mempool,
+    ornn,
+    prime_intellect,
+    runpod,
+    sf_compute,
+    vast,
+)
 from tests.support.sources_contract import Case
 
-CASES: tuple[Case, ...] = ()
+CASES: tuple[Case, ...] = (
+    mempool.CASE,
+    bitcoind.CASE,
+    luxor.CASE,
+    braiins.CASE,
+    vast.CASE,
+    runpod.CASE,
+    lambda_cloud.CASE,
+    akash.CASE,
+    prime_intellect.CASE,
+    sf_compute.CASE,
+    ornn.CASE,
+    http_json.CASE,
+)
