@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.records import DAY_US, SECOND_US, GpuRate, Observation, PowerPrice, Utilisation, require_range
 from streams.errors import FeedError
-from streams.feeds.contract import Appender, Feed, Options, Parsed, Source
+from streams.feeds.contract import MAX_NOTE, Appender, Feed, Options, Parsed, Source
 from streams.feeds.http import Client, Request
 from streams.feeds.reading import integer, iso_us, json_of, number, obj, text
 from streams.wire import RawRecord
@@ -97,6 +97,8 @@ class Curve(BaseModel):
                 raise ValueError(f"pointer {pointer!r} does not begin with /")
         if (self.interval_s is None) == (self.kind == "power_price"):
             raise ValueError("interval_s is needed for power_price, and for nothing else")
+        if len(self.note) > MAX_NOTE:
+            raise ValueError("the pointers are too long once written as JSON")
         return self
 
     @property
@@ -184,7 +186,7 @@ def record(
 ) -> Observation:
     """The value as a record. Without a time of its own a power price holds for the interval it came in."""
     due_us = integer(note, "due_us")
-    require_range("due_us of the note", due_us, SECOND_US, LATE * DAY_US)
+    require_range("due_us of the note", due_us, 1, LATE * DAY_US)
     common = {"series": series, "source": FEED, "receipt_time_us": raw.receipt_time_us}
     if kind == "power_price":
         interval_us = integer(note, "interval_s") * SECOND_US

@@ -26,6 +26,7 @@ from streams.wire import RawRecord
 
 FEED = "prime-intellect"
 PAGE_SIZE = 100
+PAUSE_S = 2.0  # between two pages
 MOST_PAGES = 30
 WIDEST = 4.0  # of one provider and model, the dearest per GPU over the cheapest: eight if the division were wrong
 DUE_US = 60 * MINUTE_US  # two polls at the slowest rate that may be set
@@ -97,8 +98,9 @@ class PrimeIntellectFeed:
 
     name = FEED
 
-    def __init__(self, options: PrimeIntellectOptions, key: str) -> None:
+    def __init__(self, options: PrimeIntellectOptions, key: str, *, pause_s: float = PAUSE_S) -> None:
         self._options = options
+        self._pause_s = pause_s
         self._headers = {"Authorization": f"Bearer {key}"}
 
     def request(self, page: int) -> Request:
@@ -123,7 +125,7 @@ class PrimeIntellectFeed:
 
     async def run(self, out: Appender) -> None:
         """Poll until cancelled. An answer that cannot be used is appended all the same, and the feed begins again."""
-        async with Client(self.name, pause_s=2.0) as client:
+        async with Client(self.name, pause_s=self._pause_s) as client:
             while True:
                 payload, time_us = joined(await self.pages(client)), now_us()
                 await out.append(FEED, time_us, payload)

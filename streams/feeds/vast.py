@@ -29,6 +29,7 @@ from streams.wire import RawRecord
 FEED = "vast"
 LIMIT = 1_000
 MIB_PER_GIB = 1_024
+PAUSE_S = 2.0  # between two searches
 FEWEST_MACHINES = 3  # below, the median is one host's word
 DUE_US = 60 * MINUTE_US  # two polls at the slowest rate that may be set
 QUOTA = "search_quota_exceeded"  # counted in rows returned, anew at midnight UTC
@@ -137,7 +138,7 @@ class VastFeed:
 
     name = FEED
 
-    def __init__(self, options: VastOptions) -> None:
+    def __init__(self, options: VastOptions, *, pause_s: float = PAUSE_S) -> None:
         asks = [
             Request(
                 feed=FEED,
@@ -150,7 +151,7 @@ class VastFeed:
             for name in options.gpu_names
         ]
         self._closed_until_us = 0
-        self._poll = PollFeed(FEED, lambda _: asks, every_s=options.every_s, pause_s=2.0, check=parse)
+        self._poll = PollFeed(FEED, lambda _: asks, every_s=options.every_s, pause_s=pause_s, check=parse)
 
     async def run(self, out: Appender) -> None:
         """Search until cancelled. The failure that says the quota is used up is raised at once, then nothing asked."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -192,13 +193,18 @@ def node_feed(url: str) -> Feed:
     return bitcoind.build(options, dict(node.CASE.keys))
 
 
+def holds(least: int, out: Appended) -> bool:
+    """Whether so many records were appended."""
+    return len(out.records) >= least
+
+
 async def test_a_node_is_asked_for_144_heights_once_and_then_for_the_newest_few() -> None:
     server = Node()
     async with serving(server.handle) as url:
         feed, out = node_feed(url), Appended()
         running = asyncio.create_task(feed.run(out))
         for blocks in range(3):
-            await asyncio.wait_for(out.until(lambda out, least=blocks + 1: len(out.records) >= least), 10)
+            await asyncio.wait_for(out.until(partial(holds, blocks + 1)), 10)
             server.height += 1
         running.cancel()
     first, second, third = server.batches[:3]
