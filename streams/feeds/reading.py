@@ -121,7 +121,7 @@ def rows(value: object, what: str, most: int = 100_000) -> list[object]:
 def given(found: Mapping[str, object], key: str) -> object:
     """The value of a key. FeedError where it is missing, null or empty text."""
     if key not in found:
-        raise FeedError(str(found[RAGGED]) if RAGGED in found else f"{key} is missing")
+        raise FeedError(str(found.get(RAGGED) or f"{key} is missing"))
     value = found[key]
     if value is None or value == "":
         raise FeedError(f"{key} has no value")

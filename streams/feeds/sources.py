@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from streams.feeds import (
     akash,
+    binance,
     bitcoind,
+    bitstamp,
     braiins,
+    coinbase,
+    coinbase_exchange,
     http_json,
+    kraken,
     lambda_cloud,
     luxor,
     mempool,
@@ -19,6 +24,11 @@ from streams.feeds import (
 from streams.feeds.contract import Source
 
 SOURCES: tuple[Source, ...] = (
+    coinbase.SOURCE,
+    coinbase_exchange.SOURCE,
+    kraken.SOURCE,
+    bitstamp.SOURCE,
+    binance.SOURCE,
     mempool.SOURCE,
     bitcoind.SOURCE,
     luxor.SOURCE,

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from tests.support.sources import (
     akash,
+    binance,
     bitcoind,
+    bitstamp,
     braiins,
+    coinbase,
+    coinbase_exchange,
     http_json,
+    kraken,
     lambda_cloud,
     luxor,
     mempool,
@@ -19,6 +24,11 @@ from tests.support.sources import (
 from tests.support.sources_contract import Case
 
 CASES: tuple[Case, ...] = (
+    coinbase.CASE,
+    coinbase_exchange.CASE,
+    kraken.CASE,
+    bitstamp.CASE,
+    binance.CASE,
     mempool.CASE,
     bitcoind.CASE,
     luxor.CASE,
