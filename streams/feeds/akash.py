@@ -29,22 +29,22 @@ def parse(raw: RawRecord) -> Parsed:
     parsed, document = Parsed(), obj(json_of(raw.payload), "the answer")
     if "models" not in document:
         raise FeedError(f"Akash answers without models: {str(document)[:200]}")
-    seen: set[str] = set()
+    listed: dict[str, list[object]] = {}
     for place, row in enumerate(rows(document["models"], "models")):
         with each(parsed, f"model {place}"):
             found = obj(row, "a model")
             spelling = f"{text(found, 'model')} {text(found, 'ram')} {interface(text(found, 'interface'))}"
             model = model_of(AKASH, spelling)
-            if model is None:
-                continue
-            if model in seen:
-                raise FeedError(f"{model} is listed twice")
-            seen.add(model)
-            if found.get("price") is None:
-                continue
-            price = obj(found["price"], "price")
-            require_usd(price.get("currency"))
-            parsed.records.append(gpu_rate(raw, model, number(price, "med"), source=FEED, due_us=DUE_US))
+            if model is not None:
+                listed.setdefault(model, []).append(found.get("price"))
+    for model, prices in listed.items():
+        with each(parsed, model):
+            if len(prices) > 1:
+                raise FeedError(f"listed {len(prices)} times: which price holds, nobody says")
+            if prices[0] is not None:
+                price = obj(prices[0], "price")
+                require_usd(price.get("currency"))
+                parsed.records.append(gpu_rate(raw, model, number(price, "med"), source=FEED, due_us=DUE_US))
     return parsed
 
 

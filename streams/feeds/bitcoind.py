@@ -135,6 +135,7 @@ class BitcoindFeed:
 
     def __init__(self, options: BitcoindOptions, user: str, password: str) -> None:
         self._options = options
+        self._client = Client(self.name)
         token = base64.b64encode(f"{user}:{password}".encode()).decode()
         self._headers = {"Authorization": f"Basic {token}", "Content-Type": "application/json"}
         self._answers: list[tuple[frozenset[int], bytes]] = []
@@ -149,7 +150,7 @@ class BitcoindFeed:
         """Poll until cancelled; append whenever the tip is another, and every ten minutes."""
         last, appended_s = b"", -STILL_S
         clock = asyncio.get_running_loop().time
-        async with Client(self.name) as client:
+        async with self._client as client:
             while True:
                 tip = (await client.fetch(self.request(call(TIP, [], TIP)))).body
                 height = await self.understood(out, [(TIP, tip)])

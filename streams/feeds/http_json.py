@@ -234,12 +234,13 @@ class HttpJsonFeed:
             (Request(feed=FEED, url=curve.url, headers=headers if curve.bearer else {}, note=curve.note), curve.every_s)
             for curve in options.curves
         ]
+        self._client = Client(self.name)
         self._due_s = [float("-inf")] * len(self._asks)
 
     async def run(self, out: Appender) -> None:
         """Poll until cancelled; without curves there is nothing to say."""
         now_s = asyncio.get_running_loop().time
-        async with Client(self.name) as client:
+        async with self._client as client:
             while self._asks:
                 place = min(range(len(self._asks)), key=lambda each: self._due_s[each])
                 await asyncio.sleep(max(0.0, self._due_s[place] - now_s()))

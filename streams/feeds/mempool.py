@@ -42,6 +42,7 @@ SERIES = "network:btc"
 FEE_BLOCKS = 144  # over which the fees of a hashprice are averaged by definition (Luxor, Bitnomial)
 BLOCK_DUE_US = 10 * MINUTE_US  # a block is found every ten minutes on average
 POLL_DUE_US = 2 * BLOCK_DUE_US  # two polls, one each ten minutes
+PAUSE_S = 0.25  # between two answers of a poll
 ANSWERS_APART = 3  # blocks the cached answers of one poll may lie apart: each is kept for a minute or so
 UNCLAIMED = 0.01  # share of its reward that a miner may leave: consensus sets a most, not a least
 BLOCK_ID = re.compile(r"[0-9a-f]{64}")
@@ -49,7 +50,6 @@ BLOCK_ID = re.compile(r"[0-9a-f]{64}")
 WANT = b'{"action":"want","data":["blocks"]}'
 HELLO = (b'{"action":"init"}', WANT)
 PING = b'{"action":"ping"}'
-SILENT_S = 30.0  # each ping, every 10 s, is answered: three are missed
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +191,12 @@ class MempoolOptions(Options):
     every_s: Annotated[
         float, Field(ge=60, le=600, description="Seconds between polls of the REST addresses where no block comes.")
     ] = 600.0
+    silent_s: Annotated[
+        float, Field(ge=15, le=600, description="Longest silence: a ping each 10 s is answered, so three are missed.")
+    ] = 30.0
+    rotate_s: Annotated[
+        float, Field(ge=600, le=86_400, description="Age at which the websocket is replaced by a new one.")
+    ] = 82_800.0
 
 
 class NewBlocks:
@@ -211,8 +217,9 @@ class Poll:
 
     name = "mempool"
 
-    def __init__(self, options: MempoolOptions, due: asyncio.Event) -> None:
+    def __init__(self, options: MempoolOptions, client: Client, due: asyncio.Event) -> None:
         self._options = options
+        self._client = client
         self._due = due
 
     def requests(self) -> list[tuple[str, Request]]:
@@ -227,7 +234,7 @@ class Poll:
 
     async def run(self, out: Appender) -> None:
         """Poll until cancelled."""
-        async with Client(self.name, pause_s=0.25) as client:
+        async with self._client as client:
             while True:
                 self._due.clear()
                 parts = [(name, (await client.fetch(request)).body) for name, request in self.requests()]
@@ -251,11 +258,13 @@ class MempoolFeed:
             options.websocket_url,
             subscribe=HELLO,
             ping=PING,
-            silent_s=SILENT_S,
+            silent_s=options.silent_s,
+            rotate_s=options.rotate_s,
             parse=parse_message,
             watch=lambda: NewBlocks(due),
         )
-        self._poll = Poll(options, due)
+        self._client = Client(self.name, pause_s=PAUSE_S)
+        self._poll = Poll(options, self._client, due)
 
     async def run(self, out: Appender) -> None:
         """Listen and poll until one of the two fails."""

@@ -100,7 +100,7 @@ class PrimeIntellectFeed:
 
     def __init__(self, options: PrimeIntellectOptions, key: str, *, pause_s: float = PAUSE_S) -> None:
         self._options = options
-        self._pause_s = pause_s
+        self._client = Client(self.name, pause_s=pause_s)
         self._headers = {"Authorization": f"Bearer {key}"}
 
     def request(self, page: int) -> Request:
@@ -125,7 +125,7 @@ class PrimeIntellectFeed:
 
     async def run(self, out: Appender) -> None:
         """Poll until cancelled. An answer that cannot be used is appended all the same, and the feed begins again."""
-        async with Client(self.name, pause_s=self._pause_s) as client:
+        async with self._client as client:
             while True:
                 payload, time_us = joined(await self.pages(client)), now_us()
                 await out.append(FEED, time_us, payload)

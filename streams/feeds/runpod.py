@@ -59,18 +59,19 @@ def read_prices(
 
 
 def read_gpus(parsed: Parsed, raw: RawRecord, listed: object, *, nested: bool) -> Parsed:
-    """Every GPU of a list. A GPU listed twice is refused: which price would hold, nobody says."""
-    seen: set[str] = set()
+    """Every GPU of a list. A GPU listed twice is refused: which price holds, nobody says."""
+    found_of: dict[str, list[Mapping[str, object]]] = {}
     for place, row in enumerate(rows(listed, "the list of GPUs")):
         with each(parsed, f"GPU {place}"):
             found = obj(row, "a GPU")
             model = model_of(RUNPOD, text(found, "id"))
-            if model is None:
-                continue
-            if model in seen:
-                raise FeedError(f"{model} is listed twice")
-            seen.add(model)
-            prices = obj(found.get("price"), "price") if nested else found
+            if model is not None:
+                found_of.setdefault(model, []).append(found)
+    for model, listed_as in found_of.items():
+        with each(parsed, model):
+            if len(listed_as) > 1:
+                raise FeedError(f"listed {len(listed_as)} times: which price holds, nobody says")
+            prices = obj(listed_as[0].get("price"), "price") if nested else listed_as[0]
             read_prices(parsed, raw, model, prices, CATALOG_PRICES if nested else GRAPHQL_PRICES)
     return parsed
 

@@ -133,10 +133,8 @@ def reopens_us(time_us: int) -> int:
     return (time_us // DAY_US + 1) * DAY_US + LATE_US
 
 
-class VastFeed:
+class VastFeed(PollFeed):
     """Searches in turn; once the day's quota is used up, not again before it begins anew."""
-
-    name = FEED
 
     def __init__(self, options: VastOptions, *, pause_s: float = PAUSE_S) -> None:
         asks = [
@@ -151,13 +149,13 @@ class VastFeed:
             for name in options.gpu_names
         ]
         self._closed_until_us = 0
-        self._poll = PollFeed(FEED, lambda _: asks, every_s=options.every_s, pause_s=pause_s, check=parse)
+        super().__init__(FEED, lambda _: asks, every_s=options.every_s, pause_s=pause_s, check=parse)
 
     async def run(self, out: Appender) -> None:
         """Search until cancelled. The failure that says the quota is used up is raised at once, then nothing asked."""
         await asyncio.sleep(max(0.0, self._closed_until_us - now_us()) / 1_000_000)
         try:
-            await self._poll.run(out)
+            await super().run(out)
         except FeedError as error:
             if QUOTA in str(error):
                 self._closed_until_us = reopens_us(now_us())

@@ -20,6 +20,7 @@ from streams.now import now_us
 from streams.wire import RawRecord
 from tests.support.appended import Appended, fails, run_until
 from tests.support.faulty_server import serving
+from tests.support.sources import akash as bids
 from tests.support.sources import prime_intellect as prime
 from tests.support.sources import runpod as documented
 from tests.support.sources import vast as market
@@ -78,6 +79,17 @@ def rates(parse: Parse, payload: bytes, note: str = "") -> tuple[dict[str, float
 )
 def test_recorded_answers_are_read(parse: Parse, name: str, note: str, expected: dict[str, float]) -> None:
     assert rates(parse, recorded(name), note) == (expected, [])
+
+
+def test_a_gpu_listed_twice_gives_nothing() -> None:
+    """Two rows may be one GPU under two spellings of its interface."""
+    twice = bids.prices(bids.H100, bids.model("h100", "80Gi", "SXM", 2.0), bids.A100).body
+    found, (fault,) = rates(akash.parse, twice)
+    assert found == {"gpu:A100-SXM-80@akash": 1.84}
+    assert "H100-SXM: listed 2 times" in fault
+    found, (fault,) = rates(runpod.parse_graphql, documented.graphql(documented.SXM, documented.SXM).body)
+    assert found == {}
+    assert "H100-SXM: listed 2 times" in fault
 
 
 def test_one_recorded_offer_is_too_few_for_a_median() -> None:

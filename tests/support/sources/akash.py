@@ -71,7 +71,6 @@ CASE = Case(
     payloads=(
         prices(H100, A100, NO_BIDS, OTHER, gives={"H100-SXM": 2.5, "A100-SXM-80": 1.84}),
         prices(H100, IN_TOKENS, gives={"H100-SXM": 2.5}, faults=1),
-        prices(H100, model("h100", "80Gi", "SXM5", 2.0), gives={"H100-SXM": 2.5}, faults=1),
         prices(H100, model("a100", "40Gi", "PCIe", ""), gives={"H100-SXM": 2.5}, faults=1),
         prices(H100, model("a100", "40Gi", "PCIe", 250.0), gives={"H100-SXM": 2.5}, faults=1),
     ),

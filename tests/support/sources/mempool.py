@@ -189,6 +189,7 @@ CASE = Case(
         message({"live-2h-chart": {"id": 1_319_298, "added": "2021-07-23T18:27:34.000Z", "total_fee": 6_198_583}}),
     ),
     refused=(
+        message({"error": "limits exceeded"}, cites=SOCKET),
         message({"blocks": []}),
         message({"blocks": [BLOCKS[0], BLOCKS[2]]}),
         message({"blocks": [BLOCKS[2], block(HEIGHT, 11_000_000, previousblockhash=block_id(7))]}),
@@ -198,7 +199,6 @@ CASE = Case(
         message({"block": block(HEIGHT + 3_000, 11_000_000)}),
         message({"block": block(HEIGHT, 11_000_000, stale=True)}),
         message({"block": FEES_IN_BTC}),
-        message({"error": "limits exceeded"}, cites=SOCKET),
         message(b"<html>502 Bad Gateway</html>"),
         poll(rewards=None),
         poll(rewards=REWARDS | {"startBlock": HEIGHT - 143}),

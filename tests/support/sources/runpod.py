@@ -105,7 +105,6 @@ CASE = Case(
     payloads=(
         graphql(SXM, SOLD_OUT, OTHER, NO_COMMUNITY, gives=(*SXM_GIVES, rate("B200-SXM", 5.98, "secure"))),
         graphql(gpu("NVIDIA H100 PCIe", "2.89", True), gives=(rate("H100-PCIE", 2.89, "secure"),), faults=1),
-        graphql(SXM, SXM, gives=SXM_GIVES, faults=1),
         graphql(gpu("NVIDIA H100 PCIe", 289.0e3, -1), faults=2),
         catalog(
             listed("NVIDIA GeForce RTX 4090", 0.74, 0.34),
