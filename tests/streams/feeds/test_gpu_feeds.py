@@ -23,6 +23,7 @@ from tests.support.faulty_server import serving
 from tests.support.sources import akash as bids
 from tests.support.sources import prime_intellect as prime
 from tests.support.sources import runpod as documented
+from tests.support.sources import sf_compute as book
 from tests.support.sources import vast as market
 
 AT = market.AT
@@ -90,6 +91,12 @@ def test_a_gpu_listed_twice_gives_nothing() -> None:
     found, (fault,) = rates(runpod.parse_graphql, documented.graphql(documented.SXM, documented.SXM).body)
     assert found == {}
     assert "H100-SXM: listed 2 times" in fault
+
+
+def test_a_crossed_order_book_gives_nothing() -> None:
+    crossed = book.quote({"best_bid": book.ASK, "best_ask": book.BID})
+    with pytest.raises(FeedError, match=r"best_bid 16\.4 is above best_ask 15\.2"):
+        sf_compute.parse(crossed.raw())
 
 
 def test_one_recorded_offer_is_too_few_for_a_median() -> None:

@@ -59,7 +59,6 @@ CASE = Case(
     ),
     ignored=(quote({"best_bid": BID, "best_ask": None}), quote({"best_bid": BID}), quote({})),
     refused=(
-        quote({"best_bid": ASK, "best_ask": BID}),
         quote({"best_ask": {"dollars_per_node_hour": ""}}),
         quote({"best_ask": {"dollars_per_node_hour": "-1"}}),
         quote({"best_ask": {"dollars_per_node_hour": "1640.00"}}),
