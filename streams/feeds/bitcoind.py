@@ -21,6 +21,7 @@ from streams.feeds.bitcoin_rules import SATOSHI_PER_BTC, require_difficulty, sub
 from streams.feeds.contract import Appender, Feed, Options, Parsed, Source
 from streams.feeds.http import Client, Request, joined, parts_of
 from streams.feeds.reading import each, integer, json_of, number, obj, rows, text
+from streams.feeds.together import require_read
 from streams.now import now_us
 from streams.wire import RawRecord
 
@@ -165,9 +166,9 @@ class BitcoindFeed:
         """The tip's height. An answer that cannot be used is appended all the same, and the feed begins again."""
         try:
             return read_tip(json_of(parts[0][1]))[0]
-        except FeedError:
+        except FeedError as fault:
             await out.append(FEED, now_us(), joined(parts))
-            raise
+            raise FeedError(str(fault), retriable=True) from fault
 
     def calls(self, tip: int) -> list[dict[str, object]]:
         """The calls for fees: of heights not yet answered and of the newest few; too old answers are forgotten."""
@@ -182,9 +183,10 @@ class BitcoindFeed:
     async def keep(self, out: Appender, height: int, tip: bytes, body: bytes) -> None:
         """Append the record that this answer completes, and keep the answer for the next ones."""
         parts = [(TIP, tip), *((FEES, before) for _, before in self._answers), (FEES, body)]
-        await out.append(FEED, now_us(), joined(parts))
-        found: Parsed = Parsed()
-        answered = set()
+        raw = RawRecord(FEED, now_us(), "", 0, joined(parts))
+        await out.append(raw.feed, raw.receipt_time_us, raw.payload)
+        require_read(parse, raw)
+        found, answered = Parsed(), set()
         for answer in rows(json_of(body), FEES):
             with each(found, "answer"):
                 answered.add(read_fees(answer)[0])

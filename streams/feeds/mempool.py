@@ -33,7 +33,7 @@ from streams.feeds.bitcoin_rules import (
 from streams.feeds.contract import Appender, Feed, Options, Parsed, Source
 from streams.feeds.http import Client, Request, joined, parts_of
 from streams.feeds.reading import each, integer, json_of, number, obj, rows, text
-from streams.feeds.together import together
+from streams.feeds.together import require_read, together
 from streams.feeds.websocket import SocketFeed
 from streams.now import now_us
 from streams.wire import RawRecord
@@ -238,7 +238,9 @@ class Poll:
             while True:
                 self._due.clear()
                 parts = [(name, (await client.fetch(request)).body) for name, request in self.requests()]
-                await out.append("mempool:poll", now_us(), joined(parts))
+                raw = RawRecord("mempool:poll", now_us(), "", 0, joined(parts))
+                await out.append(raw.feed, raw.receipt_time_us, raw.payload)
+                require_read(parse_poll, raw)
                 try:
                     async with asyncio.timeout(self._options.every_s):
                         await self._due.wait()

@@ -21,6 +21,7 @@ from streams.feeds.gpu_models import PRIME_INTELLECT, interface, model_of
 from streams.feeds.gpu_rates import Market, gpu_rate, publisher_of, require_usd
 from streams.feeds.http import Client, Request, joined, parts_of
 from streams.feeds.reading import each, integer, json_of, number, obj, rows, text
+from streams.feeds.together import require_read
 from streams.now import now_us
 from streams.wire import RawRecord
 
@@ -127,12 +128,10 @@ class PrimeIntellectFeed:
         """Poll until cancelled. An answer that cannot be used is appended all the same, and the feed begins again."""
         async with self._client as client:
             while True:
-                payload, time_us = joined(await self.pages(client)), now_us()
-                await out.append(FEED, time_us, payload)
-                try:
-                    parse(RawRecord(FEED, time_us, "", 0, payload))
-                except (FeedError, ValueError) as fault:
-                    raise FeedError(str(fault), retriable=True) from fault
+                payload = joined(await self.pages(client))
+                raw = RawRecord(FEED, now_us(), "", 0, payload)
+                await out.append(raw.feed, raw.receipt_time_us, raw.payload)
+                require_read(parse, raw)
                 await asyncio.sleep(self._options.every_s)
 
 

@@ -1,10 +1,14 @@
-"""Several loops of one feed, run together: the first to fail ends all, with its own error."""
+"""What feeds of several loops or answers share: the first loop to fail ends all; an answer refused is a failure."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
 from typing import Any
+
+from streams.errors import FeedError
+from streams.feeds.contract import Parse
+from streams.wire import RawRecord
 
 
 async def together(*loops: Coroutine[Any, Any, None]) -> None:
@@ -18,3 +22,11 @@ async def together(*loops: Coroutine[Any, Any, None]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def require_read(parse: Parse, raw: RawRecord) -> None:
+    """Refuse a record that its parser refuses whole: appended it is already, the service is to count and to wait."""
+    try:
+        parse(raw)
+    except (FeedError, ValueError) as fault:
+        raise FeedError(f"{raw.feed}: {fault}", retriable=True) from fault
