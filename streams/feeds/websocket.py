@@ -15,7 +15,7 @@ import aiohttp
 
 from streams.errors import FeedError
 from streams.feeds.contract import Appender, Parse
-from streams.feeds.http_answers import named, refused
+from streams.feeds.http_answers import named, refused, retry_after_s
 from streams.fleetfile_errors import shown
 from streams.now import now_us
 from streams.wire import MAX_MESSAGE_BYTES, RawRecord
@@ -97,7 +97,7 @@ class SocketFeed:
                 try:
                     await self._listen(socket, out)
                 finally:
-                    await socket.close()
+                    await closed(socket)
 
     async def _opened(self, session: aiohttp.ClientSession) -> aiohttp.ClientWebSocketResponse:
         """A connection that has subscribed."""
@@ -112,8 +112,9 @@ class SocketFeed:
                 for frame in self._subscribe:
                     await socket.send_str(frame.decode())
         except aiohttp.WSServerHandshakeError as fault:
-            status = f"{place}: {fault.status} instead of a websocket"
-            raise refused(status, fault.status, "") from fault
+            said = f"{place}: {fault.status} instead of a websocket"
+            wait_s = retry_after_s(fault.headers.get("Retry-After", "") if fault.headers else "", now_us())
+            raise refused(said, fault.status, "", wait_s) from fault
         except TimeoutError as fault:
             raise FeedError(f"{place}: not open within {OPENING_S:g} s", retriable=True) from fault
         except (aiohttp.ClientError, OSError, ValueError) as fault:
@@ -173,6 +174,13 @@ class SocketFeed:
             while self._ping is not None:
                 await asyncio.sleep(self._ping_every_s)
                 await socket.send_str(self._ping.decode())
+
+
+async def closed(socket: aiohttp.ClientWebSocketResponse) -> None:
+    """Close a connection, politely if the source lets us: its close() waits anew with every frame that still comes."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CLOSING_S):
+            await socket.close()
 
 
 def ending(message: aiohttp.WSMessage, code: int | None) -> str:

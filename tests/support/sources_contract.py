@@ -48,7 +48,8 @@ class Case:
     ``payloads`` give what they say; ``ignored`` give nothing and no fault; ``refused`` are refused whole. ``options``
     makes the source's options from the base URL of a local server (``http://127.0.0.1:<port>``: a source of websockets
     replaces ``http`` by ``ws``), with polls as short as its bounds allow. ``keys``: what ``build`` gets, by name.
-    A source that speaks both has both ``serve`` and ``serve_socket``.
+    A source that speaks both has both ``serve`` and ``serve_socket``. ``aggregates``: a number of it is made of several
+    rows (a median), so that a payload with a row less gives another number.
     """
 
     source: str
@@ -59,3 +60,4 @@ class Case:
     keys: Mapping[str, str] = field(default_factory=dict)
     serve: Serve | None = None
     serve_socket: ServeSocket | None = None
+    aggregates: bool = False

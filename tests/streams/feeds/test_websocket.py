@@ -109,6 +109,19 @@ async def test_silence_ends_a_connection_although_pings_of_the_protocol_go_on() 
     assert str(fault).endswith("silent for 0.3 s")
 
 
+async def test_a_source_that_goes_on_sending_and_never_answers_a_close_does_not_hold_the_feed() -> None:
+    async def talk(socket: web.WebSocketResponse) -> None:
+        await socket.send_str("goodbye")
+        while not socket.closed:
+            await socket.send_str("tick")
+            await asyncio.sleep(0.01)
+
+    async with serving(talking(talk)) as url:
+        out, fault = await fails(SocketFeed("test", url, subscribe=[], watch=GivesUp))
+    assert out.payloads == [b"goodbye"]
+    assert "goodbye" in str(fault)
+
+
 async def test_pings_of_the_source_are_sent_and_its_answers_appended() -> None:
     async def talk(socket: web.WebSocketResponse) -> None:
         async for message in socket:

@@ -60,7 +60,7 @@ async def serve(socket: web.WebSocketResponse) -> None:
 
 CASE = Case(
     source="binance",
-    options=lambda base_url: BinanceOptions(url=f"{base_url.replace('http', 'ws')}/ws", silent_s=0.5),
+    options=lambda base_url: BinanceOptions(url=f"{base_url.replace('http', 'ws')}/ws"),
     payloads=(
         frame(trade("64281.70000000"), gives(64281.7)),
         frame(trade("64281.70000000", at=AT_MS * 1_000 + 813), gives(64281.7, AT_MS * 1_000 + 813)),

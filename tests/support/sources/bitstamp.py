@@ -76,7 +76,7 @@ async def serve(socket: web.WebSocketResponse) -> None:
 
 CASE = Case(
     source="bitstamp",
-    options=lambda base_url: BitstampOptions(url=base_url.replace("http", "ws"), silent_s=0.5),
+    options=lambda base_url: BitstampOptions(url=base_url.replace("http", "ws")),
     payloads=(
         frame(trade("64281.70"), gives(64281.7)),
         frame(trade("64281", price=64281, type=1), gives(64281.0), cites=RECORDED),

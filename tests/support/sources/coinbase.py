@@ -97,7 +97,7 @@ async def serve(socket: web.WebSocketResponse) -> None:
 
 CASE = Case(
     source="coinbase",
-    options=lambda base_url: CoinbaseOptions(url=base_url.replace("http", "ws"), silent_s=0.5),
+    options=lambda base_url: CoinbaseOptions(url=base_url.replace("http", "ws")),
     payloads=(
         frame(message("ticker", 16, ticks(row("64281.7"))), gives(64281.7)),
         frame(message("ticker", 17, ticks(row("64281.70"), row("2500.1", "ETH-USD"))), gives(64281.7)),

@@ -94,7 +94,7 @@ OLD = "2026-06-14T05:35:26.9Z"
 
 CASE = Case(
     source="coinbase-exchange",
-    options=lambda base_url: CoinbaseExchangeOptions(url=base_url.replace("http", "ws"), silent_s=0.5),
+    options=lambda base_url: CoinbaseExchangeOptions(url=base_url.replace("http", "ws")),
     payloads=(
         frame(ticker("64281.70", 881_613), gives(64281.7)),
         frame(ticker("64281.7", 881_614, at=OLD), gives(64281.7, 1_781_415_326_900_000), cites=RECORDED),

@@ -114,7 +114,7 @@ async def serve(socket: web.WebSocketResponse) -> None:
 
 CASE = Case(
     source="kraken",
-    options=lambda base_url: KrakenOptions(url=base_url.replace("http", "ws"), silent_s=0.5),
+    options=lambda base_url: KrakenOptions(url=base_url.replace("http", "ws")),
     payloads=(
         frame(ticker(row(64281.7)), gives(64281.7)),
         frame(ticker(row(64282), kind="snapshot"), gives(64282.0)),
