@@ -206,10 +206,14 @@ class NewBlocks:
         self._due = due
 
     def frame(self, payload: bytes) -> None:
-        """Note a frame."""
+        """Note a frame. One that says an error ends the connection."""
+        found: dict[str, object] = {}
         with suppress(FeedError):
-            if {"block", "blocks"} & obj(json_of(payload), "a message").keys():
-                self._due.set()
+            found = obj(json_of(payload), "a message")
+        if {"block", "blocks"} & found.keys():
+            self._due.set()
+        if "error" in found:
+            raise FeedError(f"mempool says {str(found['error'])[:200]!r}", retriable=True)
 
 
 class Poll:

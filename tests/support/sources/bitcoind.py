@@ -134,6 +134,7 @@ CASE = Case(
         Payload(feed="bitcoind", body=b"Work queue depth exceeded", cites=RPC, receipt_time_us=AT),
     ),
     options=options,
+    aggregates=True,
     keys={"BITCOIND_RPC_USER": USER, "BITCOIND_RPC_PASSWORD": PASSWORD},
     serve=serve,
 )

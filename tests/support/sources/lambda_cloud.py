@@ -107,6 +107,7 @@ CASE = Case(
         Payload(feed="lambda-cloud", body=b"", cites=DOCS, receipt_time_us=AT),
     ),
     options=options,
+    aggregates=True,
     keys={"LAMBDA_API_KEY": KEY},
     serve=serve,
 )

@@ -208,6 +208,7 @@ CASE = Case(
         poll(blocks=[block(HEIGHT - 4, 11_000_000)]),
     ),
     options=options,
+    aggregates=True,
     serve=serve,
     serve_socket=serve_socket,
 )

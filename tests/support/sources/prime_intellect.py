@@ -130,6 +130,7 @@ CASE = Case(
         Payload(feed="prime-intellect", body=b'{"items":[],"totalCount":0}', cites=DOCS, receipt_time_us=AT),
     ),
     options=options,
+    aggregates=True,
     keys={"PRIME_INTELLECT_API_KEY": KEY},
     serve=serve,
 )

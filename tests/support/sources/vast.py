@@ -132,5 +132,6 @@ CASE = Case(
         Payload(feed="vast", body=b'{"offers":{}}', cites=DOCS, receipt_time_us=AT, note=NOTE),
     ),
     options=options,
+    aggregates=True,
     serve=serve,
 )
