@@ -191,6 +191,7 @@ CASE = Case(
     refused=(
         message({"error": "limits exceeded"}, cites=SOCKET),
         message({"blocks": []}),
+        message({"newBlock": block(HEIGHT, 11_000_000)}),
         message({"blocks": [BLOCKS[0], BLOCKS[2]]}),
         message({"blocks": [BLOCKS[2], block(HEIGHT, 11_000_000, previousblockhash=block_id(7))]}),
         message({"blocks": [BLOCKS[2], BLOCKS[2]]}),
