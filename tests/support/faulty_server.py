@@ -42,26 +42,10 @@ class Switch:
         self.thrown = 0
 
 
-def wants_socket(request: web.Request) -> bool:
-    """Whether a request opens a websocket."""
-    return request.headers.get("Upgrade", "").lower() == "websocket"
-
-
-async def quiet_socket(request: web.Request) -> web.StreamResponse:
-    """A websocket that is open and says nothing."""
-    socket = web.WebSocketResponse()
-    await socket.prepare(request)
-    while not socket.closed:
-        await socket.receive()
-    return socket
-
-
 def faulty_http(serve: Serve, fault: HttpFault, switch: Switch) -> Handler:
-    """Answers as documented, with a fault while the switch is on; a websocket of the same source says nothing."""
+    """Answers as documented, with a fault while the switch is on."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
-        if wants_socket(request):
-            return await quiet_socket(request)
         await request.read()
         answer = serve(request)
         if not switch.on:
@@ -261,22 +245,11 @@ SOCKET_FAULTS: dict[str, SocketFault] = {
 
 
 def faulty_socket(
-    serve: ServeSocket,
-    fault: SocketFault | None,
-    is_data: IsData,
-    error: bytes,
-    switch: Switch,
-    well: Serve | None = None,
+    serve: ServeSocket, fault: SocketFault | None, is_data: IsData, error: bytes, switch: Switch
 ) -> Handler:
-    """Speaks as documented on each websocket, with a fault once in each while the switch is on.
-
-    ``well`` answers what is no websocket, where the source has both.
-    """
+    """Speaks as documented on each websocket, with a fault once in each while the switch is on."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
-        if well is not None and not wants_socket(request):
-            await request.read()
-            return well(request)
         socket = FaultySocket(fault, is_data, error, switch)
         await socket.prepare(request)
         with suppress(ConnectionError, RuntimeError, TypeError):  # the client, or the fault, has closed it

@@ -142,7 +142,7 @@ async def of_socket(case: Case, name: str) -> Observed:
         return priced(source, RawRecord(feed_name, case.payloads[0].receipt_time_us, "", 0, frame))
 
     error = case.refused[0].body
-    handler: Handler = faulty_socket(case.serve_socket, SOCKET_FAULTS.get(name), is_data, error, switch, case.serve)
+    handler: Handler = faulty_socket(case.serve_socket, SOCKET_FAULTS.get(name), is_data, error, switch)
     if name in HANDSHAKES:
         handler = refusing(HANDSHAKES[name], handler, switch)
     async with serving(handler) as url:
