@@ -19,7 +19,6 @@ import orjson
 from streams.errors import FeedError
 from streams.feeds.contract import Appender, Parse
 from streams.feeds.http_answers import (
-    LONGEST_WAIT_S,
     Answer,
     Request,
     clean,
@@ -55,7 +54,7 @@ class Client:
         self._pause_s = pause_s
         self._timeout_s = timeout_s
         self._agent = agent
-        self._next_us = 0
+        self._next_s = 0.0  # by the loop's clock, which no one sets back
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -112,17 +111,17 @@ class Client:
 
     async def _wait_for_turn(self) -> None:
         """Wait until the next request may start, and take that turn."""
-        wait_us = self._next_us - now_us()
-        if wait_us > 0:
-            await asyncio.sleep(min(wait_us / 1e6, LONGEST_WAIT_S))
-        self._next_us = now_us() + round(self._pause_s * 1e6)
+        loop = asyncio.get_running_loop()
+        if self._next_s > loop.time():
+            await asyncio.sleep(self._next_s - loop.time())
+        self._next_s = loop.time() + self._pause_s
 
     def _refused(self, request: Request, response: aiohttp.ClientResponse, body: bytes) -> FeedError:
         """The error of an answer that is not 2xx; keeps the source's Retry-After."""
         status = response.status
         wait_s = retry_after_s(response.headers.get("Retry-After", ""), now_us()) if status in {429, 503} else None
         if wait_s is not None:
-            self._next_us = max(self._next_us, now_us() + round(wait_s * 1e6))
+            self._next_s = max(self._next_s, asyncio.get_running_loop().time() + wait_s)
         return refused(
             f"{request.place}: {status} {response.reason or ''}".rstrip(), status, words(body, request), wait_s
         )

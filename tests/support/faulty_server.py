@@ -120,7 +120,7 @@ async def _reset(request: web.Request, answer: web.Response) -> web.StreamRespon
 
 
 async def _elsewhere(_: web.Request, __: web.Response) -> web.StreamResponse:
-    return web.Response(status=302, headers={"Location": "http://moved.invalid/"})
+    return web.Response(status=302, headers={"Location": "http://127.0.0.1:9/"})
 
 
 HTTP_FAULTS: dict[str, HttpFault] = {
@@ -256,6 +256,15 @@ def faulty_socket(
             await serve(socket)
         await socket.close()
         return socket
+
+    return handler
+
+
+def either(poll: Handler, socket: Handler) -> Handler:
+    """A server of both: websockets where the client asks for one, answers elsewhere."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return await (socket if "Upgrade" in request.headers else poll)(request)
 
     return handler
 

@@ -20,6 +20,7 @@ from tests.support.faulty_server import (
     SOCKET_FAULTS,
     Handler,
     Switch,
+    either,
     faulty_http,
     faulty_socket,
     refusing,
@@ -31,6 +32,8 @@ from tests.support.sources_register import CASES
 PATIENCE_S = 30.0
 QUIET_S = 0.7
 """A poll that was answered and says nothing for this long [s] goes on."""
+LONG_S = 3.0
+"""A poll that goes on asking for this long [s] goes on too."""
 LOOK_EVERY_S = 0.02
 STALL_S = 0.4
 ROTATE_S = 0.15
@@ -109,42 +112,56 @@ async def recovers(source: Source, case: Case, options: Options) -> bool:
     return await watched(feed, out, lambda: any(priced(source, record) for record in out.records)) is None
 
 
+def polled(out: Appended) -> list[RawRecord]:
+    """What was appended of answers; frames of a websocket beside them say which connection they came by."""
+    return [record for record in out.records if not record.note.startswith("connection=")]
+
+
 async def of_http(case: Case, name: str) -> Observed:
     """One fault of an HTTP server."""
     source, switch, out = source_of(case), Switch(), Appended()
     if case.serve is None:
         raise ValueError(f"{case.source} has no server")
     loop = asyncio.get_running_loop()
-    async with serving(faulty_http(case.serve, HTTP_FAULTS[name], switch)) as url:
+    handler = faulty_http(case.serve, HTTP_FAULTS[name], switch)
+    if case.serve_socket is not None:
+        well = faulty_socket(case.serve_socket, None, lambda _: False, b"", switch)
+        handler = either(handler, well)
+    async with serving(handler) as url:
         options = case.options(url)
-        seen, since = -1, loop.time()
+        seen, since, first = -1, 0.0, 0.0
 
         def quiet() -> bool:
-            nonlocal seen, since
-            if seen != switch.thrown + len(out.records):
-                seen, since = switch.thrown + len(out.records), loop.time()
-            return switch.thrown > 0 and bool(out.records) and loop.time() - since > QUIET_S
+            nonlocal seen, since, first
+            if seen != switch.thrown + len(polled(out)):
+                seen, since, first = switch.thrown + len(polled(out)), loop.time(), first or loop.time()
+            return bool(polled(out)) and (loop.time() - since > QUIET_S or loop.time() - first > LONG_S)
 
         how = await watched(made(source, options, case.keys), out, quiet)
         switch.on = False
-        kept = "" if not out.records else ", kept" if any(priced(source, each) for each in out.records) else ", refused"
+        answers = polled(out)
+        kept = "" if not answers else ", kept" if any(priced(source, each) for each in answers) else ", refused"
         return Observed((how or "goes on") + kept, await recovers(source, case, options))
 
 
 async def of_socket(case: Case, name: str) -> Observed:
     """One fault of a websocket."""
     source, switch, out = source_of(case), Switch(), Appended()
-    feed_name = case.payloads[0].feed
     if case.serve_socket is None:
         raise ValueError(f"{case.source} has no server of websockets")
 
     def is_data(frame: bytes) -> bool:
-        return priced(source, RawRecord(feed_name, case.payloads[0].receipt_time_us, "", 0, frame))
+        moment_us = case.payloads[0].receipt_time_us
+        return any(priced(source, RawRecord(feed, moment_us, "", 0, frame)) for feed in source.parsers)
 
     error = case.refused[0].body
     handler: Handler = faulty_socket(case.serve_socket, SOCKET_FAULTS.get(name), is_data, error, switch)
     if name in HANDSHAKES:
         handler = refusing(HANDSHAKES[name], handler, switch)
+    if case.serve is not None:
+        poll_switch = Switch()
+        poll_switch.on = False
+        handler = either(faulty_http(case.serve, HTTP_FAULTS["500"], poll_switch), handler)
     async with serving(handler) as url:
         options = case.options(url)
         changed = {"silent": {"silent_s": STALL_S}, ROTATION: {"rotate_s": ROTATE_S}}.get(name, {})

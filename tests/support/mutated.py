@@ -62,7 +62,7 @@ def mutations(body: bytes, seed: int, each: int = 5) -> Iterator[Mutation]:
         for _ in range(each * 2):
             for mutate in (emptied, dropped, wrong, scaled):
                 yield mutate(value, chance)
-    elif body[:2] == b"PK":
+    elif zipfile.is_zipfile(io.BytesIO(body)):
         yield from of_zip(body, chance, each)
     else:
         for _ in range(each * 4):
