@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
-from streams.feeds import binance, bitstamp, coinbase, coinbase_exchange, kraken
+from streams.feeds import (
+    akash,
+    binance,
+    bitcoind,
+    bitstamp,
+    braiins,
+    coinbase,
+    coinbase_exchange,
+    http_json,
+    kraken,
+    lambda_cloud,
+    luxor,
+    mempool,
+    ornn,
+    prime_intellect,
+    runpod,
+    sf_compute,
+    vast,
+)
 from streams.feeds.contract import Source
 
 SOURCES: tuple[Source, ...] = (
@@ -11,4 +29,16 @@ SOURCES: tuple[Source, ...] = (
     kraken.SOURCE,
     bitstamp.SOURCE,
     binance.SOURCE,
+    mempool.SOURCE,
+    bitcoind.SOURCE,
+    luxor.SOURCE,
+    braiins.SOURCE,
+    vast.SOURCE,
+    runpod.SOURCE,
+    lambda_cloud.SOURCE,
+    akash.SOURCE,
+    prime_intellect.SOURCE,
+    sf_compute.SOURCE,
+    ornn.SOURCE,
+    http_json.SOURCE,
 )

@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
-from tests.support.sources import binance, bitstamp, coinbase, coinbase_exchange, kraken
+from tests.support.sources import (
+    akash,
+    binance,
+    bitcoind,
+    bitstamp,
+    braiins,
+    coinbase,
+    coinbase_exchange,
+    http_json,
+    kraken,
+    lambda_cloud,
+    luxor,
+    mempool,
+    ornn,
+    prime_intellect,
+    runpod,
+    sf_compute,
+    vast,
+)
 from tests.support.sources_contract import Case
 
 CASES: tuple[Case, ...] = (
@@ -11,4 +29,16 @@ CASES: tuple[Case, ...] = (
     kraken.CASE,
     bitstamp.CASE,
     binance.CASE,
+    mempool.CASE,
+    bitcoind.CASE,
+    luxor.CASE,
+    braiins.CASE,
+    vast.CASE,
+    runpod.CASE,
+    lambda_cloud.CASE,
+    akash.CASE,
+    prime_intellect.CASE,
+    sf_compute.CASE,
+    ornn.CASE,
+    http_json.CASE,
 )
