@@ -40,9 +40,6 @@ FIVE_US = 5 * MINUTE_US
 LAG_US = 5 * MINUTE_US
 """Real-time prices are taken to stand in OASIS five minutes after their interval at the latest: none is documented."""
 
-PAUSE_S = 5.5
-"""Least time between requests [s]; under 5 s OASIS answers 429 (its own words: retry after 5 seconds)."""
-
 BACK_US = 30 * MINUTE_US
 DAY_AHEAD_EVERY_US = 10 * MINUTE_US
 
@@ -67,6 +64,7 @@ class CaisoOptions(Options):
     nodes: Nodes = ()
     url: Annotated[str, Field(description="The query for one report.")] = "https://oasis.caiso.com/oasisapi/SingleZip"
     every_s: Annotated[float, Field(ge=30, le=900, description="Time between rounds of requests [s].")] = 60
+    pause_s: Annotated[float, Field(ge=0.1, le=60, description="Least time between requests [s]; 429 under 5.")] = 5.5
     day_ahead: Annotated[bool, Field(description="Whether day-ahead prices are fetched.")] = True
 
 
@@ -167,7 +165,7 @@ def _build(options: Options, _: Mapping[str, str]) -> PollFeed:
     assert isinstance(options, CaisoOptions)  # noqa: S101 the source's own options, given by the register
     required_nodes(NAME, options.nodes)
     return PollFeed(
-        NAME, Rounds(options), every_s=options.every_s, pause_s=PAUSE_S, timeout_s=60.0, check=by_feed(PARSERS)
+        NAME, Rounds(options), every_s=options.every_s, pause_s=options.pause_s, timeout_s=60.0, check=by_feed(PARSERS)
     )
 
 

@@ -58,7 +58,7 @@ class ErcotApiOptions(Options):
 def _table(payload: bytes, required: tuple[tuple[str, ...], ...]) -> Iterator[tuple[str, Mapping[str, object]]]:
     """Rows under the first plain name of each required field. FeedError where the answer is an error or not whole."""
     answer = obj(json_of(payload), "the answer")
-    if "data" not in answer:
+    if "fields" not in answer:
         said = answer.get("message", answer.get("error_message", answer))
         raise FeedError(f"ERCOT says {shown(said)}")
     names = [plain(text(obj(entry, "a field"), "name")) for entry in rows(answer.get("fields"), "fields", 100)]
@@ -69,8 +69,9 @@ def _table(payload: bytes, required: tuple[tuple[str, ...], ...]) -> Iterator[tu
         names[found[0]] = spellings[0]
     for place, values in enumerate(rows(answer["data"], "data")):
         cells = rows(values, f"row {place}", 100)
-        whole = len(cells) == len(names)
-        row = dict(zip(names, cells, strict=True)) if whole else {RAGGED: f"{len(cells)} values, not {len(names)}"}
+        row: dict[str, object] = dict(zip(names, cells, strict=False))
+        if len(cells) != len(names):
+            row = {RAGGED: f"{len(cells)} values, not {len(names)}"}
         yield f"row {place}", row
     meta = answer.get("_meta")
     if isinstance(meta, dict) and "totalPages" in meta and integer(meta, "totalPages") > 1:
