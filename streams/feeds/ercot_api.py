@@ -162,10 +162,11 @@ class ErcotApiFeed(Rounds):
         answer = await client.fetch(
             Request(feed=NAME, url=self._options.login_url, method="POST", headers=headers, body=body)
         )
-        found = obj(json_of(answer.body), "the token's answer")
-        if not isinstance(found.get("id_token"), str) or not found["id_token"]:
-            raise FeedError(f"the token's answer has no id_token; check {USER} and {PASSWORD}")
-        self._token, self._token_until_us = text(found, "id_token"), answer.receipt_time_us + TOKEN_US
+        try:
+            self._token = text(obj(json_of(answer.body), "the answer"), "id_token")
+        except FeedError as fault:
+            raise FeedError(f"asked for a token: {fault}; check {USER} and {PASSWORD}", retriable=True) from fault
+        self._token_until_us = answer.receipt_time_us + TOKEN_US
         return self._token
 
 

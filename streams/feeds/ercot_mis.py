@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -13,17 +12,17 @@ from pydantic import Field
 from models.records import HOUR_US, MINUTE_US, SECOND_US
 from streams.errors import FeedError
 from streams.feeds.contract import Appender, Options, Parsed, Source
+from streams.feeds.ercot_documents import Document, documents
 from streams.feeds.ercot_prices import DST, HOUR, NODE, Row, add_rows, keep, market
 from streams.feeds.http import Client, Request
 from streams.feeds.local_time import CENTRAL, QUARTER_US, read_wall, wall_us
 from streams.feeds.power_reading import Nodes, Prices, Wanted, note_of, required_nodes, table
-from streams.feeds.reading import each, iso_us, json_of, obj, rows, text, unzipped
+from streams.feeds.reading import each, iso_us, text, unzipped
 from streams.now import now_us
 from streams.wire import RawRecord
 
 NAME = "ercot-mis"
 LIST = f"{NAME}:list"
-CSV_NAME = re.compile(r"(?:^|[._])csv(?:$|[._])|csv$", re.IGNORECASE)
 MOST_TRIES = 3
 MOST_DOCUMENTS_OF_A_LOOK = 12
 POSTED_AFTER_US = 75 * SECOND_US
@@ -61,44 +60,6 @@ SPP = Report("12301", f"{NAME}:spp", "SPPHLZNP6905", 0, 4)
 DAM = Report("12331", f"{NAME}:dam", "DAMSPNP4190", 10 * MINUTE_US, 2)
 SPP_CORRECTIONS = Report("13045", f"{NAME}:spp-corrections", "RTM_SPP", HOUR_US, 4)
 DAM_CORRECTIONS = Report("13044", f"{NAME}:dam-corrections", "DAM_SPP", HOUR_US, 4)
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """One document of a list."""
-
-    number: str
-    name: str
-    published: str
-
-    @property
-    def order(self) -> tuple[int, int]:
-        """Later documents have the greater one. A time that cannot be read counts as the oldest."""
-        try:
-            published_us = iso_us(self.published)
-        except FeedError:
-            published_us = 0
-        return published_us, int(self.number)
-
-
-def documents(payload: bytes, named: str) -> list[Document]:
-    """CSV documents of a list, newest first; of each pair of CSV and XML the XML is left out.
-
-    A report that has no document has no DocumentList, or an empty one. FeedError on what is no list.
-    """
-    answer = obj(obj(json_of(payload), "the list").get("ListDocsByRptTypeRes"), "ListDocsByRptTypeRes")
-    listed = answer.get("DocumentList") or []
-    found: list[Document] = []
-    for entry in rows([listed] if isinstance(listed, dict) else listed, "DocumentList"):
-        described = obj(obj(entry, "an entry").get("Document"), "Document")
-        number, name = str(described.get("DocID", "")), str(described.get("ConstructedName", ""))
-        friendly = str(described.get("FriendlyName", ""))
-        if not re.fullmatch(r"[0-9]{1,20}", number):
-            raise FeedError(f"DocID {number[:40]!r} is no number")
-        if (CSV_NAME.search(friendly) or CSV_NAME.search(name.removesuffix(".zip"))) and named in f"{name} {friendly}":
-            published = str(described.get("PublishDate", ""))
-            found.append(Document(number, (name or friendly)[:200], published[:40]))
-    return sorted(found, key=lambda document: document.order, reverse=True)
 
 
 def parse_list(raw: RawRecord) -> Parsed:
@@ -230,7 +191,10 @@ class ErcotMisFeed:
         if self._lists.get(report) != answer.body:
             await out.append(LIST, answer.receipt_time_us, answer.body, note)
             self._lists[report] = answer.body
-        listed = documents(answer.body, report.named)
+        try:
+            listed = documents(answer.body, report.named)
+        except FeedError as fault:
+            raise FeedError(f"list of report {report.number}: {fault}", retriable=True) from fault
         known = self._fetched.setdefault(report, {document.number for document in listed[report.first :]})
         known &= {document.number for document in listed}
         new = [document for document in listed if document.number not in known][:MOST_DOCUMENTS_OF_A_LOOK]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from models.records import MINUTE_US
+from models.records import MINUTE_US, SECOND_US
 from streams.errors import FeedError
 from streams.feeds.local_time import hour_ending, quarter_of, read_date, read_hour
 from streams.feeds.power_reading import Market, Prices, node_of
@@ -20,6 +20,9 @@ from streams.fleetfile_errors import shown
 
 SPP_LAG_US = 2 * MINUTE_US
 """A quarter hour's price is posted about two minutes after it: the file for 08:45 was printed at 08:47:01."""
+
+MAX_AHEAD_US = 2 * SECOND_US
+"""How far a source's clock may run before ours."""
 
 NODE = ("settlementpoint", "settlementpointname")
 HOUR = ("hourending", "deliveryhour")
@@ -115,5 +118,5 @@ def _plausible(prices: Prices, interval: tuple[int, int], publish_time_us: int |
     In the repeated hour the list of documents has printed times an hour off; such a time is left out.
     """
     after_us = interval[1] if prices.market.kind == "rt" else 0
-    before_us = prices.raw.receipt_time_us + MINUTE_US
+    before_us = prices.raw.receipt_time_us + MAX_AHEAD_US
     return publish_time_us if publish_time_us is not None and after_us <= publish_time_us <= before_us else None

@@ -17,7 +17,7 @@ LIMITS = "https://developer.ercot.com/applications/pubapi/known-limits/"
 RECEIVED_US = at("2025-07-30T08:47:30-05:00")
 NOVEMBER_US = at("2024-11-03T12:00-06:00")
 SERIES = "ERCOT:HB_SOUTH"
-TOKEN = "of-an-hour"
+GRANTED = "of-an-hour"
 KEYS = {
     "ERCOT_API_USERNAME": "me@example.com",
     "ERCOT_API_PASSWORD": "a password & more",
@@ -137,7 +137,6 @@ PAYLOADS = (
 REFUSED = (
     payload("spp", orjson.dumps(BAD_REQUEST)),
     payload("spp", b'{"error_key": "throttled", "error_message": "Too Many Requests"}', LIMITS),
-    payload("spp", answer(SPP_FIELDS, ["2025-07-30", 9, 3, "HB_SOUTH", "HU", 20, False], pages=3)),
     payload("spp", answer(DAM_FIELDS, ["2025-07-30", "09:00", "HB_SOUTH", 20, False])),
 )
 
@@ -147,9 +146,9 @@ def serve(request: web.Request) -> web.Response:
     if request.path == "/token":
         if request.method != "POST":
             return web.Response(status=405)
-        return web.json_response({"id_token": TOKEN, "token_type": "Bearer", "expires_in": "3600"})
+        return web.json_response({"id_token": GRANTED, "token_type": "Bearer", "expires_in": "3600"})
     key, token = request.headers.get("Ocp-Apim-Subscription-Key"), request.headers.get("Authorization")
-    if key != KEYS["ERCOT_API_KEY"] or token != f"Bearer {TOKEN}":
+    if key != KEYS["ERCOT_API_KEY"] or token != f"Bearer {GRANTED}":
         return web.json_response({"statusCode": 401, "message": "Access denied due to invalid key"}, status=401)
     reports = {"/api/np6-905-cd/spp_node_zone_hub": PRINTED, "/api/np4-190-cd/dam_stlmnt_pnt_prices": AHEAD}
     if request.path not in reports:

@@ -145,7 +145,6 @@ IGNORED = (payload("verified", page(), "nothing verified yet: it comes the next 
 REFUSED = (
     payload("unverified", TOTALS, SNAPSHOTS),
     payload("unverified", TWICE, SNAPSHOTS),
-    payload("unverified", page(item(), total=3), "a page of a query whose other pages are not there"),
     payload("da", b'{"errors":[{"field":"rowCount","message":"rowCount is required","detail":[]}]}'),
     payload("da", b'{"statusCode":401,"message":"Access denied due to invalid subscription key."}'),
 )
