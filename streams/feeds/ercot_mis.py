@@ -46,7 +46,7 @@ class ErcotMisOptions(Options):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One kind of document: its number, the parser of it, what its names hold, how often a new one is looked for."""
+    """One kind of document: its number, its parser, what its names hold, how often a new one is looked for [us]."""
 
     number: str
     feed: str
@@ -56,8 +56,8 @@ class Report:
     """How many of the newest are fetched at the start; what is older is left."""
 
 
-SPP = Report("12301", f"{NAME}:spp", "SPPHLZNP6905", 0, 4)
-DAM = Report("12331", f"{NAME}:dam", "DAMSPNP4190", 10 * MINUTE_US, 2)
+SPP = Report("12301", f"{NAME}:spp", "", 0, 4)
+DAM = Report("12331", f"{NAME}:dam", "", 10 * MINUTE_US, 2)
 SPP_CORRECTIONS = Report("13045", f"{NAME}:spp-corrections", "RTM_SPP", HOUR_US, 4)
 DAM_CORRECTIONS = Report("13044", f"{NAME}:dam-corrections", "DAM_SPP", HOUR_US, 4)
 
