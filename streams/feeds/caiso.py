@@ -179,10 +179,10 @@ SOURCE = Source(
         "https://www.caiso.com/documents/oasisapispecification.pdf",
         "https://www.caiso.com/documents/oasis-frequently-asked-questions.pdf",
     ),
-    etiquette="One request in 5.5 s: OASIS answers 429 below 5 s and asks to wait 5 s.",
+    etiquette="One request in 5.5 s: OASIS answers 429 below 5 s and asks to wait 5 s",
     unconfirmed=(
-        "How late real-time prices stand in OASIS: five minutes are allowed for.",
-        "Corrections (PRC_CORR_GRP) are not fetched: how far back they reach is not documented alike everywhere.",
+        "How late real-time prices stand in OASIS: five minutes are allowed for",
+        "Corrections (PRC_CORR_GRP) are not fetched: how far back they reach is not documented alike everywhere",
     ),
     defaults_on=False,
 )

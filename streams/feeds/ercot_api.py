@@ -67,7 +67,7 @@ def _table(payload: bytes, required: tuple[tuple[str, ...], ...]) -> Iterator[tu
         if len(found) != 1:
             raise FeedError(f"fields {', '.join(names)} lack {spellings[0]} (or have it twice)")
         names[found[0]] = spellings[0]
-    for place, values in enumerate(rows(answer["data"], "data")):
+    for place, values in enumerate(rows(answer.get("data"), "data")):
         cells = rows(values, f"row {place}", 100)
         row: dict[str, object] = dict(zip(names, cells, strict=False))
         if len(cells) != len(names):
@@ -190,7 +190,7 @@ SOURCE = Source(
         "https://developer.ercot.com/applications/pubapi/known-limits/",
         "https://github.com/ercot/api-specs/blob/main/pubapi/pubapi-apim-api.json",
     ),
-    etiquette="30 requests a minute: one in 2.1 s; addresses outside the United States are refused.",
-    unconfirmed=("Whether the API prints DSTFlag as true and false or Y and N: both are read.",),
+    etiquette="30 requests a minute: one in 2.1 s; addresses outside the United States are refused",
+    unconfirmed=("Whether the API prints DSTFlag as true and false or Y and N: both are read",),
     defaults_on=False,
 )

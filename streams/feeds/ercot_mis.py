@@ -206,19 +206,13 @@ class ErcotMisFeed:
                     raise
             known.add(document.number)
             self._tries.pop(document.number, None)
-        self._due_us[report] = self._next_look_us(report, found=bool(new))
+        newest_us = listed[0].order[0] if listed else 0
+        self._due_us[report] = next_look_us(report, now_us(), newest_us)
 
     def _try(self, document: Document) -> int:
         """How often a document could not be read, this time included."""
         self._tries[document.number] = self._tries.get(document.number, 0) + 1
         return self._tries[document.number]
-
-    def _next_look_us(self, report: Report, *, found: bool) -> int:
-        """When a report is looked at again [us UTC]: quarter hours not before the next is due."""
-        now = now_us()
-        if report is SPP and found:
-            return (now // QUARTER_US + 1) * QUARTER_US + POSTED_AFTER_US
-        return now + report.every_us
 
     async def _document(self, client: Client, out: Appender, report: Report, document: Document) -> None:
         """Fetch and append one document. FeedError where it cannot be read: it may be whole the next time."""
@@ -233,6 +227,18 @@ class ErcotMisFeed:
             PARSERS[report.feed](raw)
         except (FeedError, ValueError) as fault:
             raise FeedError(f"document {document.number} ({document.name}): {fault}") from fault
+
+
+def next_look_us(report: Report, now: int, newest_us: int) -> int:
+    """When a report is looked at again [us UTC], its newest document being of ``newest_us``.
+
+    Quarter hours: at once until one is there that was printed after the last quarter hour ended, then not before the
+    next is due. A second attempt at an older one does not count, nor does a time printed an hour too early.
+    """
+    quarter_us = now // QUARTER_US * QUARTER_US
+    if report is SPP and newest_us > quarter_us:
+        return quarter_us + QUARTER_US + POSTED_AFTER_US
+    return now + report.every_us
 
 
 def _build(options: Options, _: Mapping[str, str]) -> ErcotMisFeed:
@@ -254,10 +260,10 @@ SOURCE = Source(
         "https://www.ercot.com/mktinfo/prices",
         "https://github.com/gridstatus/gridstatus/blob/main/gridstatus/ercot.py",
     ),
-    etiquette="No limit is documented; a list is asked for only while a new document is due, each document once.",
+    etiquette="No limit is documented; a list is asked for only while a new document is due, each document once",
     unconfirmed=(
-        "Columns of the correction files (as a client renames them): no file is at hand.",
-        "Which row of the repeated hour has DSTFlag Y: read as the second, as documented for the hourly load files.",
+        "Columns of the correction files (as a client renames them): no file is at hand",
+        "Which row of the repeated hour has DSTFlag Y: read as the second, as documented for the hourly load files",
     ),
     defaults_on=False,
 )

@@ -77,7 +77,8 @@ def _numbered_days(rows: Iterable[Row]) -> frozenset[date]:
             continue
         if str(row.found.get(HOUR[0], "")) in {"25", "25:00"}:
             with_25.add(day)
-        if row.found.get(DST[0]) in {"Y", True}:
+        flag = row.found.get(DST[0])
+        if flag == "Y" or flag is True:
             flagged.add(day)
     return frozenset(with_25 - flagged)
 

@@ -84,9 +84,9 @@ SOURCE = Source(
         "https://www.misoenergy.org/markets-and-operations/RTDataAPIs/",
         "https://github.com/api-evangelist/miso/blob/main/openapi/miso-marketpricing-api-openapi.yml",
     ),
-    etiquette="One request a minute, as MISO asks.",
+    etiquette="One request a minute, as MISO asks",
     unconfirmed=(
-        "Whether INTERVAL begins or ends its five minutes: read as the beginning (files of a day run from 00:00).",
+        "Whether INTERVAL begins or ends its five minutes: read as the beginning (files of a day run from 00:00)",
     ),
     defaults_on=False,
 )

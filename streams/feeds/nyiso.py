@@ -63,6 +63,7 @@ class NyisoOptions(Options):
     nodes: Nodes = ()
     url: Annotated[str, Field(description="The folder of public CSV files.")] = "https://mis.nyiso.com/public/csv"
     every_s: Annotated[float, Field(ge=15, le=900, description="Time between rounds of requests [s].")] = 60
+    pause_s: Annotated[float, Field(ge=0.1, le=60, description="Least time between requests [s].")] = 1.0
     day_ahead: Annotated[bool, Field(description="Whether day-ahead prices are fetched.")] = True
 
 
@@ -223,7 +224,12 @@ def _build(options: Options, _: Mapping[str, str]) -> PollFeed:
     assert isinstance(options, NyisoOptions)  # noqa: S101 the source's own options, given by the register
     required_nodes(NAME, options.nodes)
     return PollFeed(
-        NAME, Rounds(options), every_s=options.every_s, pause_s=1.0, only_changes=True, check=by_feed(PARSERS)
+        NAME,
+        Rounds(options),
+        every_s=options.every_s,
+        pause_s=options.pause_s,
+        only_changes=True,
+        check=by_feed(PARSERS),
     )
 
 
@@ -234,14 +240,14 @@ SOURCE = Source(
     parsers=PARSERS,
     build=_build,
     documentation=(
-        "http://mis.nyiso.com/public/P-24Alist.htm",
-        "http://mis.nyiso.com/public/P-2Alist.htm",
+        "https://mis.nyiso.com/public/P-24Alist.htm",
+        "https://mis.nyiso.com/public/P-2Alist.htm",
         "https://github.com/api-evangelist/nyiso/blob/main/json-schema/nyiso-realtime-zone-schema.json",
     ),
-    etiquette="No limit is documented; a second between requests, a file of five minutes asked for once a minute.",
+    etiquette="No limit is documented; a second between requests, a file of five minutes asked for once a minute",
     unconfirmed=(
-        "A row of the look-ahead run whose interval has just begun cannot be told from the final one that replaces it.",
-        "By noon, Eastern, the day-ahead file of tomorrow is taken to be there.",
+        "A row of the look-ahead run whose interval has just begun cannot be told from the final one that replaces it",
+        "By noon, Eastern, the day-ahead file of tomorrow is taken to be there",
     ),
     defaults_on=False,
 )

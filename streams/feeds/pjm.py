@@ -39,7 +39,7 @@ class PjmOptions(Options):
 
     nodes: Annotated[
         tuple[Annotated[str, Field(pattern=r"^[0-9]{1,12}$")], ...],
-        Field(max_length=MOST_NODES, description="Numbers of pricing nodes (pnode_id). Needed: none is kept else."),
+        Field(max_length=MOST_NODES, description="Numbers of pricing nodes (pnode_id); one at least is needed."),
     ] = ()
     url: Annotated[str, Field(description="The API.")] = "https://api.pjm.com/api/v1"
     every_s: Annotated[float, Field(ge=30, le=900, description="Pause between rounds [s].")] = 60
@@ -261,10 +261,10 @@ SOURCE = Source(
         "https://dataminer2.pjm.com/feed/rt_fivemin_hrl_lmps/definition",
         "https://dataminer2.pjm.com/feed/da_hrl_lmps/definition",
     ),
-    etiquette="One request in 10.5 s: six connections a minute for who is no member, 600 for members.",
+    etiquette="One request in 10.5 s: six connections a minute for who is no member, 600 for members",
     unconfirmed=(
-        "How long after its interval an unverified price is posted: five minutes are allowed for.",
-        "Six connections a minute for who is no member: as clients say, the guide names 600 for members.",
+        "How long after its interval an unverified price is posted: five minutes are allowed for",
+        "Six connections a minute for who is no member: as clients say, the guide names 600 for members",
     ),
     defaults_on=False,
 )

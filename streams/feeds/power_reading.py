@@ -29,7 +29,7 @@ NODE = re.compile(r"[^\x00-\x1f\x7f:]{1,40}")
 Node = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f:]{1,40}$")]
 Nodes = Annotated[
     tuple[Node, ...],
-    Field(max_length=MOST_NODES, description="Nodes to keep, as the market spells them. Needed: none is kept else."),
+    Field(max_length=MOST_NODES, description="Nodes to keep, as the market spells them; one at least is needed."),
 ]
 
 

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from streams.feeds import binance, bitstamp, coinbase, coinbase_exchange, kraken
+from streams.feeds import (
+    binance,
+    bitstamp,
+    caiso,
+    coinbase,
+    coinbase_exchange,
+    ercot_api,
+    ercot_mis,
+    kraken,
+    miso,
+    nyiso,
+    pjm,
+    spp,
+)
 from streams.feeds.contract import Source
 
 SOURCES: tuple[Source, ...] = (
@@ -11,4 +24,11 @@ SOURCES: tuple[Source, ...] = (
     kraken.SOURCE,
     bitstamp.SOURCE,
     binance.SOURCE,
+    ercot_api.SOURCE,
+    ercot_mis.SOURCE,
+    caiso.SOURCE,
+    nyiso.SOURCE,
+    pjm.SOURCE,
+    miso.SOURCE,
+    spp.SOURCE,
 )

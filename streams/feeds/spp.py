@@ -70,10 +70,10 @@ SOURCE = Source(
         "https://www.spp.org/documents/28853/spp%20public%20data%20access%2020230707.pdf",
         "https://github.com/gridstatus/gridstatus/blob/main/gridstatus/spp.py",
     ),
-    etiquette="No limit is documented; one file a minute at most.",
+    etiquette="No limit is documented; one file a minute at most",
     unconfirmed=(
-        "SPP formally supports its FTP server; the portal's address of the same file is what clients use.",
-        "A location under two balancing areas (column BAA) with two prices: the second is refused.",
+        "SPP formally supports its FTP server; the portal's address of the same file is what clients use",
+        "A location under two balancing areas (column BAA) with two prices: the second is refused",
     ),
     defaults_on=False,
 )

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from tests.support.sources import binance, bitstamp, coinbase, coinbase_exchange, kraken
+from tests.support.sources import (
+    binance,
+    bitstamp,
+    caiso,
+    coinbase,
+    coinbase_exchange,
+    ercot_api,
+    ercot_mis,
+    kraken,
+    miso,
+    nyiso,
+    pjm,
+    spp,
+)
 from tests.support.sources_contract import Case
 
 CASES: tuple[Case, ...] = (
@@ -11,4 +24,11 @@ CASES: tuple[Case, ...] = (
     kraken.CASE,
     bitstamp.CASE,
     binance.CASE,
+    ercot_api.CASE,
+    ercot_mis.CASE,
+    caiso.CASE,
+    nyiso.CASE,
+    pjm.CASE,
+    miso.CASE,
+    spp.CASE,
 )

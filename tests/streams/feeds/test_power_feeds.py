@@ -13,7 +13,7 @@ from streams.feeds import caiso, nyiso
 from streams.feeds.ercot_api import CLIENT_ID, ErcotApiOptions
 from streams.feeds.ercot_api import SOURCE as ERCOT_API
 from streams.feeds.ercot_mis import SOURCE as ERCOT_MIS
-from streams.feeds.ercot_mis import SPP, ErcotMisFeed, ErcotMisOptions
+from streams.feeds.ercot_mis import SPP, ErcotMisFeed, ErcotMisOptions, next_look_us
 from streams.feeds.http import Request, parts_of
 from streams.feeds.miso import SOURCE as MISO
 from streams.feeds.pjm import SOURCE as PJM
@@ -241,3 +241,16 @@ async def test_a_document_that_cannot_be_read_is_asked_for_three_times_and_then_
             assert b"PK broken" in out.payloads
         await run_until(feed, lambda out: len(out.records) == 2)
     assert server.asked == ["102", "102", "102", "101"]
+
+
+@pytest.mark.parametrize(
+    ("now", "newest", "due"),
+    [
+        ("08:47:30", "08:47:01", "09:01:15"),
+        ("08:46:15", "08:33:40", "08:46:15"),  # the second attempt at 08:30 is not the print of 08:45
+        ("08:47:30", "07:47:01", "08:47:30"),  # in the repeated hour a time may be printed an hour too early
+    ],
+)
+def test_the_next_quarter_hour_is_looked_for_when_it_is_due(now: str, newest: str, due: str) -> None:
+    moments = [at(f"2025-07-30T{clock}-05:00") for clock in (now, newest, due)]
+    assert next_look_us(SPP, moments[0], moments[1]) == moments[2]

@@ -134,7 +134,6 @@ REFUSED = (
     payload("rt", error("1000", "No data returned for the specified selection"), ERRORS),
     payload("da", error("1001", "Invalid Parameters of the given report name"), ERRORS),
     payload("rt", b"<html>CAISO Acceptable Use Policy Violation. Please retry your request after 5 seconds.</html>"),
-    payload("rt", day_ahead(da_row(7, "31.02"))[:-30], "an answer that was cut off"),
 )
 
 

@@ -31,7 +31,7 @@ DAM_CORRECTED = "DeliveryDate,HourEnding,SettlementPoint,SPPOriginal,SPPCorrecte
 NAME = "cdr.00012301.0000000000000000.20250730.084701.SPPHLZNP6905_20250730_0845.csv"
 PUBLISHED = "2025-07-30T08:47:01-05:00"
 RECEIVED_US = at("2025-07-30T08:47:30-05:00")
-NOVEMBER_US = at("2024-11-03T12:00-06:00")
+NOVEMBER_US = at("2024-11-04T00:02-06:00")
 MARCH_US = at("2025-03-09T12:00-05:00")
 SERIES = "ERCOT:HB_SOUTH"
 
@@ -137,7 +137,13 @@ def _spp(
     )
 
 
+def listing(body: bytes) -> Payload:
+    """A payload of the list."""
+    return Payload(feed="ercot-mis:list", body=body, cites=LISTED, receipt_time_us=RECEIVED_US, note='{"nodes":[]}')
+
+
 PAYLOADS = (
+    listing(LIST),
     _spp(PRINTED, COLUMNS, gives=(printed("2025-07-30T08:30-05:00", -20.51, RECEIVED_US, PUBLISHED),)),
     _spp(
         PRINTED,
@@ -207,15 +213,9 @@ PAYLOADS = (
 )
 
 
-def listing(body: bytes) -> Payload:
-    """A payload of the list."""
-    return Payload(feed="ercot-mis:list", body=body, cites=LISTED, receipt_time_us=RECEIVED_US, note='{"nodes":[]}')
-
-
-IGNORED = (listing(LIST), listing(listed()), listing(b'{"ListDocsByRptTypeRes":{}}'))
+IGNORED = (listing(listed()), listing(b'{"ListDocsByRptTypeRes":{}}'))
 REFUSED = (
     listing(b"<html><body>Service unavailable</body></html>"),
-    _spp(PRINTED[: len(PRINTED) // 2], "github.com/gridstatus/gridstatus ercot.py: zips with a bad checksum"),
     _spp(zipped({"a.csv": csv_of("SCEDTimestamp,RepeatedHourFlag,SettlementPoint,LMP")}), "report 12300: LMP, no SPP"),
     _spp(b"<html>Access denied</html>", "an answer 200 that is a page"),
 )

@@ -172,7 +172,7 @@ def serve(request: web.Request) -> web.Response:
 
 def options(base_url: str) -> Options:
     """Options of a source that asks the local server."""
-    return NyisoOptions(nodes=("CAPITL",), url=f"{base_url}/public/csv", every_s=15)
+    return NyisoOptions(nodes=("CAPITL",), url=f"{base_url}/public/csv", every_s=15, pause_s=0.1)
 
 
 CASE = Case(source="nyiso", payloads=PAYLOADS, refused=REFUSED, options=options, serve=serve)
