@@ -7,9 +7,9 @@ Rules: Bitcoin Core, ``src/arith_uint256.cpp`` (compact form), ``src/pow.cpp`` (
 
 from __future__ import annotations
 
-from models.hashprice import HALVING_BLOCKS, RETARGET_BLOCKS
 from streams.errors import FeedError
 
+HALVING_BLOCKS, RETARGET_BLOCKS = 210_000, 2_016  # as models.hashprice, which is compiled: settings read sources first
 SATOSHI_PER_BTC = 100_000_000
 LAST_HALVING = 64  # the consensus code shifts by 64 bits at most: the subsidy is 0 long before
 TARGET_TIMESPAN_S = 14 * 24 * 60 * 60
