@@ -14,13 +14,29 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import SecretStr, SerializeAsAny, ValidationError
 
 from models.records import DecidingConfig
 from streams.errors import SettingsError
-from streams.settings_tables import Demo, Embedded, Engine, Http, Kafka, Redis, Run, Table, Worker, explain, nearest
+from streams.feed_settings import read_feeds, read_keys
+from streams.feeds.contract import Options
+from streams.settings_tables import (
+    Demo,
+    Embedded,
+    Engine,
+    Http,
+    Ingest,
+    Kafka,
+    Redis,
+    Run,
+    Table,
+    Worker,
+    explain,
+    nearest,
+)
 from streams.wire import Names
 
 __all__ = [
@@ -30,6 +46,7 @@ __all__ = [
     "Embedded",
     "Engine",
     "Http",
+    "Ingest",
     "Kafka",
     "Redis",
     "Run",
@@ -56,6 +73,7 @@ ENVIRONMENT: dict[str, tuple[str, str]] = {
     "CHANGEOVER_COMPILED": ("engine", "compiled"),
     "CHANGEOVER_TICKS": ("worker", "ticks"),
     "CHANGEOVER_START_UP_S": ("worker", "start_up_s"),
+    "CHANGEOVER_NODES": ("ingest", "nodes"),
     "CHANGEOVER_BROKER_BINARY": ("embedded", "broker_binary"),
     "CHANGEOVER_REDIS_BINARY": ("embedded", "redis_binary"),
     "CHANGEOVER_DEMO_SEED": ("demo", "seed"),
@@ -82,9 +100,12 @@ class Settings(Table):
     http: Http = Http()
     engine: Engine = Engine()
     worker: Worker = Worker()
+    ingest: Ingest = Ingest()
     embedded: Embedded = Embedded()
     demo: Demo = Demo()
     deciding: DecidingConfig = DecidingConfig()
+    feeds: Mapping[str, SerializeAsAny[Options]] = MappingProxyType({})
+    keys: Mapping[str, SecretStr] = MappingProxyType({})
 
     @property
     def names(self) -> Names:
@@ -158,13 +179,16 @@ def load(file: Path | None = None, environment: Mapping[str, str] | None = None)
     if file is None and environment.get(SETTINGS_FILE):
         file = Path(environment[SETTINGS_FILE])
     tables = {} if file is None else read_toml(file)
+    if "keys" in tables:
+        raise SettingsError(f"{file}: there is no table [keys]; keys of sources come from the environment alone")
+    feeds = read_feeds(tables.pop("feeds", {}), file)
     places = {}
     for variable, value in from_environment(environment):
         table, key = ENVIRONMENT[variable]
         places[table, key] = variable
         tables.setdefault(table, {})[key] = value
     try:
-        return Settings.model_validate(tables)
+        return Settings.model_validate({**tables, "feeds": feeds, "keys": read_keys(environment)})
     except ValidationError as error:
         refusal = explain(error, Settings, file, places)
     raise SettingsError(refusal)  # outside the handler: the validation error holds what was given, secrets too

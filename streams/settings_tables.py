@@ -186,6 +186,22 @@ class Worker(Table):
     poll_ms: Annotated[int, says("How long one read waits for records [ms].", "1 to 10000", ge=1, le=10_000)] = 200
 
 
+NodeText = Annotated[str, Field(pattern=r"^[A-Z]{2,20}:\S(.{0,98}\S)?$")]
+
+
+class Ingest(Table):
+    """Ingest: which prices it fetches is said in [feeds.<source>]."""
+
+    nodes: Annotated[
+        tuple[NodeText, ...],
+        BeforeValidator(split_list),
+        says(
+            "Power nodes to fetch where [feeds] names none; `up` takes those of its fleet.",
+            "MARKET:NODE as fleet files name them, separated by commas or as a list",
+        ),
+    ] = ()
+
+
 class Embedded(Table):
     """What `up` and `demo` start by themselves."""
 
