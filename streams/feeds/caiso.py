@@ -21,13 +21,13 @@ from streams.feeds.local_time import PACIFIC, midnight_us, wall_of
 from streams.feeds.power_reading import (
     Every,
     Market,
-    Nodes,
+    PowerOptions,
     Prices,
     Wanted,
     by_feed,
+    chosen,
     node_of,
     note_of,
-    required_nodes,
     table,
 )
 from streams.feeds.reading import each, iso_us, number, text, unzipped
@@ -58,10 +58,9 @@ COMPONENTS = frozenset(("MCC", "MCE", "MCL", "MGHG"))
 ERROR = re.compile(rb"<(?:\w+:)?ERR_(CODE|DESC)>([^<]{0,400})<")
 
 
-class CaisoOptions(Options):
+class CaisoOptions(PowerOptions):
     """Settings of CAISO's OASIS."""
 
-    nodes: Nodes = ()
     url: Annotated[str, Field(description="The query for one report.")] = "https://oasis.caiso.com/oasisapi/SingleZip"
     every_s: Annotated[float, Field(ge=30, le=900, description="Time between rounds of requests [s].")] = 60
     pause_s: Annotated[float, Field(ge=0.1, le=60, description="Least time between requests [s]; 429 under 5.")] = 5.5
@@ -162,10 +161,9 @@ class Rounds:
 
 def _build(options: Options, _: Mapping[str, str]) -> PollFeed:
     """The feed, of nodes that must be named."""
-    assert isinstance(options, CaisoOptions)  # noqa: S101 the source's own options, given by the register
-    required_nodes(NAME, options.nodes)
+    found = chosen(NAME, options, CaisoOptions)
     return PollFeed(
-        NAME, Rounds(options), every_s=options.every_s, pause_s=options.pause_s, timeout_s=60.0, check=by_feed(PARSERS)
+        NAME, Rounds(found), every_s=found.every_s, pause_s=found.pause_s, timeout_s=60.0, check=by_feed(PARSERS)
     )
 
 

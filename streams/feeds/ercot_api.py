@@ -20,7 +20,7 @@ from streams.feeds.ercot_prices import DST, HOUR, NODE, add_rows, keep, market
 from streams.feeds.http import Client, Request
 from streams.feeds.local_time import CENTRAL, wall_of
 from streams.feeds.power_polling import Rounds
-from streams.feeds.power_reading import Every, Nodes, Prices, Wanted, note_of, plain, required_nodes
+from streams.feeds.power_reading import Every, Nodes, PowerOptions, Prices, Wanted, chosen, note_of, plain
 from streams.feeds.reading import RAGGED, integer, json_of, obj, rows, text
 from streams.fleetfile_errors import shown
 from streams.now import now_us
@@ -40,7 +40,7 @@ MOST_NODES_OF_A_KEY = 20
 PAGE = "1000"
 
 
-class ErcotApiOptions(Options):
+class ErcotApiOptions(PowerOptions):
     """Settings of ERCOT's public API."""
 
     nodes: Annotated[Nodes, Field(max_length=MOST_NODES_OF_A_KEY)] = ()
@@ -172,9 +172,8 @@ class ErcotApiFeed(Rounds):
 
 def _build(options: Options, keys: Mapping[str, str]) -> ErcotApiFeed:
     """The feed, of settlement points that must be named."""
-    assert isinstance(options, ErcotApiOptions)  # noqa: S101 the source's own options, given by the register
-    required_nodes(NAME, options.nodes)
-    return ErcotApiFeed(options, keys)
+    found = chosen(NAME, options, ErcotApiOptions)
+    return ErcotApiFeed(found, keys)
 
 
 SOURCE = Source(

@@ -16,7 +16,7 @@ from streams.feeds.ercot_documents import Document, documents
 from streams.feeds.ercot_prices import DST, HOUR, NODE, Row, add_rows, keep, market
 from streams.feeds.http import Client, Request
 from streams.feeds.local_time import CENTRAL, QUARTER_US, read_wall, wall_us
-from streams.feeds.power_reading import Nodes, Prices, Wanted, note_of, required_nodes, table
+from streams.feeds.power_reading import PowerOptions, Prices, Wanted, chosen, note_of, table
 from streams.feeds.reading import each, iso_us, text, unzipped
 from streams.now import now_us
 from streams.wire import RawRecord
@@ -29,10 +29,9 @@ POSTED_AFTER_US = 75 * SECOND_US
 """A quarter hour's file is looked for from here on: the one for 08:45 was printed at 08:47:01."""
 
 
-class ErcotMisOptions(Options):
+class ErcotMisOptions(PowerOptions):
     """Settings of ERCOT's public files."""
 
-    nodes: Nodes = ()
     list_url: Annotated[str, Field(description="List of documents of a report.")] = (
         "https://www.ercot.com/misapp/servlets/IceDocListJsonWS"
     )
@@ -243,9 +242,8 @@ def next_look_us(report: Report, now: int, newest_us: int) -> int:
 
 def _build(options: Options, _: Mapping[str, str]) -> ErcotMisFeed:
     """The feed, of nodes that must be named."""
-    assert isinstance(options, ErcotMisOptions)  # noqa: S101 the source's own options, given by the register
-    required_nodes(NAME, options.nodes)
-    return ErcotMisFeed(options)
+    found = chosen(NAME, options, ErcotMisOptions)
+    return ErcotMisFeed(found)
 
 
 SOURCE = Source(

@@ -15,7 +15,7 @@ from streams.errors import FeedError
 from streams.feeds.contract import Options, Parsed, Source
 from streams.feeds.http import PollFeed, Request
 from streams.feeds.local_time import EST, read_wall, wall_us
-from streams.feeds.power_reading import Market, Nodes, Prices, Wanted, node_of, note_of, required_nodes
+from streams.feeds.power_reading import Market, PowerOptions, Prices, Wanted, chosen, node_of, note_of
 from streams.feeds.reading import each, json_of, number, obj, rows, text
 from streams.fleetfile_errors import shown
 from streams.wire import RawRecord
@@ -34,10 +34,9 @@ COLUMNS = ("INTERVAL", "CPNODE", "LMP")
 and gridstatus reads it so (https://github.com/gridstatus/gridstatus/blob/main/gridstatus/miso.py)."""
 
 
-class MisoOptions(Options):
+class MisoOptions(PowerOptions):
     """Settings of MISO's public market data."""
 
-    nodes: Nodes = ()
     url: Annotated[str, Field(description="The current interval.")] = (
         "https://public-api.misoenergy.org/api/MarketPricing/GetRealTimeFiveMinExPost/Current"
     )
@@ -67,10 +66,10 @@ def parse(raw: RawRecord) -> Parsed:
 
 def _build(options: Options, _: Mapping[str, str]) -> PollFeed:
     """The feed, of nodes that must be named."""
-    assert isinstance(options, MisoOptions)  # noqa: S101 the source's own options, given by the register
-    note = note_of(required_nodes(NAME, options.nodes))
-    request = Request(feed=NAME, url=options.url, headers={"User-Agent": AGENT}, note=note)
-    return PollFeed(NAME, lambda _: [request], every_s=options.every_s, only_changes=True, check=parse)
+    found = chosen(NAME, options, MisoOptions)
+    note = note_of(found.nodes)
+    request = Request(feed=NAME, url=found.url, headers={"User-Agent": AGENT}, note=note)
+    return PollFeed(NAME, lambda _: [request], every_s=found.every_s, only_changes=True, check=parse)
 
 
 SOURCE = Source(

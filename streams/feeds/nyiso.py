@@ -22,13 +22,13 @@ from streams.feeds.local_time import EASTERN, is_repeated, read_wall, wall_of, w
 from streams.feeds.power_reading import (
     Every,
     Market,
-    Nodes,
+    PowerOptions,
     Prices,
     Wanted,
     by_feed,
+    chosen,
     node_of,
     note_of,
-    required_nodes,
     table,
 )
 from streams.feeds.reading import each, number, text
@@ -57,10 +57,9 @@ ENERGY_TOLERANCE_USD = 0.10
 """Energy is one price for the whole state; three figures rounded to a cent can make it differ by two cents."""
 
 
-class NyisoOptions(Options):
+class NyisoOptions(PowerOptions):
     """Settings of NYISO's public files."""
 
-    nodes: Nodes = ()
     url: Annotated[str, Field(description="The folder of public CSV files.")] = "https://mis.nyiso.com/public/csv"
     every_s: Annotated[float, Field(ge=15, le=900, description="Time between rounds of requests [s].")] = 60
     pause_s: Annotated[float, Field(ge=0.1, le=60, description="Least time between requests [s].")] = 1.0
@@ -221,13 +220,12 @@ class Rounds:
 
 def _build(options: Options, _: Mapping[str, str]) -> PollFeed:
     """The feed, of zones that must be named."""
-    assert isinstance(options, NyisoOptions)  # noqa: S101 the source's own options, given by the register
-    required_nodes(NAME, options.nodes)
+    found = chosen(NAME, options, NyisoOptions)
     return PollFeed(
         NAME,
-        Rounds(options),
-        every_s=options.every_s,
-        pause_s=options.pause_s,
+        Rounds(found),
+        every_s=found.every_s,
+        pause_s=found.pause_s,
         only_changes=True,
         check=by_feed(PARSERS),
     )

@@ -19,7 +19,7 @@ from streams.feeds.contract import Appender, Options, Parsed, Source
 from streams.feeds.http import Client, Request, joined, parts_of
 from streams.feeds.local_time import EASTERN, midnight_us, wall_of
 from streams.feeds.power_polling import Rounds
-from streams.feeds.power_reading import MOST_NODES, Every, Market, Prices, Wanted, note_of, required_nodes
+from streams.feeds.power_reading import MOST_NODES, Every, Market, PowerOptions, Prices, Wanted, chosen, note_of
 from streams.feeds.reading import each, given, integer, iso_us, json_of, number, obj, rows, text
 from streams.fleetfile_errors import shown
 from streams.now import now_us
@@ -34,7 +34,7 @@ LAG_US = 5 * MINUTE_US
 MOST_PAGES = 20
 
 
-class PjmOptions(Options):
+class PjmOptions(PowerOptions):
     """Settings of PJM's Data Miner 2."""
 
     nodes: Annotated[
@@ -243,9 +243,8 @@ def window_of(report: Report, now: int) -> str:
 
 def _build(options: Options, keys: Mapping[str, str]) -> PjmFeed:
     """The feed, of nodes that must be named."""
-    assert isinstance(options, PjmOptions)  # noqa: S101 the source's own options, given by the register
-    required_nodes(NAME, options.nodes)
-    return PjmFeed(options, keys[KEY])
+    found = chosen(NAME, options, PjmOptions)
+    return PjmFeed(found, keys[KEY])
 
 
 SOURCE = Source(

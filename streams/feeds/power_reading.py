@@ -10,14 +10,14 @@ import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import orjson
 from pydantic import Field
 
 from models.records import PowerPrice
 from streams.errors import FeedError, SettingsError
-from streams.feeds.contract import MAX_NOTE, Parse, Parsed
+from streams.feeds.contract import MAX_NOTE, Options, Parse, Parsed
 from streams.feeds.reading import RAGGED, csv_rows, csv_start, json_of, obj, rows, text
 from streams.fleetfile_errors import shown
 from streams.wire import RawRecord
@@ -45,11 +45,22 @@ def note_of(nodes: Sequence[str], **context: str) -> str:
     return note
 
 
-def required_nodes(source: str, nodes: Sequence[str]) -> Sequence[str]:
-    """The nodes, or SettingsError where none is named."""
-    if not nodes:
-        raise SettingsError(f"[feeds.{source}] nodes is empty: name the nodes whose prices are wanted")
-    return nodes
+class PowerOptions(Options):
+    """What every source of power prices has: the nodes to keep."""
+
+    nodes: Nodes = ()
+
+
+Chosen = TypeVar("Chosen", bound=PowerOptions)
+
+
+def chosen(name: str, options: Options, kind: type[Chosen]) -> Chosen:
+    """The options as those of one source. SettingsError where they name no node, TypeError where they are another's."""
+    if not isinstance(options, kind):
+        raise TypeError(f"these are options of {type(options).__name__}, not {kind.__name__}")
+    if not options.nodes:
+        raise SettingsError(f"[feeds.{name}] nodes is empty: name the nodes whose prices are wanted")
+    return options
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from models.records import MINUTE_US
 from streams.feeds.contract import Options, Parsed, Source
 from streams.feeds.http import PollFeed, Request
 from streams.feeds.local_time import read_wall, utc_us
-from streams.feeds.power_reading import Market, Nodes, Prices, Wanted, node_of, note_of, required_nodes, table
+from streams.feeds.power_reading import Market, PowerOptions, Prices, Wanted, chosen, node_of, note_of, table
 from streams.feeds.reading import each, number, text
 from streams.wire import RawRecord
 
@@ -28,10 +28,9 @@ COLUMNS = (("gmtintervalend", "gmtinterval"), ("settlementlocation", "settlement
 """Spellings seen: ``GMTIntervalEnd`` and ``GMT Interval``, ``Settlement Location`` with and without ``Name``."""
 
 
-class SppOptions(Options):
+class SppOptions(PowerOptions):
     """Settings of SPP's public files."""
 
-    nodes: Nodes = ()
     url: Annotated[str, Field(description="Download of a file.")] = (
         "https://portal.spp.org/file-browser-api/download/rtbm-lmp-by-location"
     )
@@ -53,10 +52,10 @@ def parse(raw: RawRecord) -> Parsed:
 
 def _build(options: Options, _: Mapping[str, str]) -> PollFeed:
     """The feed, of settlement locations that must be named."""
-    assert isinstance(options, SppOptions)  # noqa: S101 the source's own options, given by the register
-    note = note_of(required_nodes(NAME, options.nodes))
-    request = Request(feed=NAME, url=options.url, query={"path": options.path}, note=note)
-    return PollFeed(NAME, lambda _: [request], every_s=options.every_s, only_changes=True, check=parse)
+    found = chosen(NAME, options, SppOptions)
+    note = note_of(found.nodes)
+    request = Request(feed=NAME, url=found.url, query={"path": found.path}, note=note)
+    return PollFeed(NAME, lambda _: [request], every_s=found.every_s, only_changes=True, check=parse)
 
 
 SOURCE = Source(
