@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 from pydantic import SecretStr, ValidationError
 
@@ -39,7 +38,7 @@ def read_feeds(tables: object, file: Path | None) -> Mapping[str, Options]:
         else:
             continue
         raise SettingsError(refusal)  # outside the handler: the validation error holds what was given
-    return MappingProxyType(found)
+    return found
 
 
 def _refusals(error: ValidationError, options: type[Options], place: str) -> Iterator[str]:
@@ -73,4 +72,4 @@ def read_keys(environment: Mapping[str, str]) -> Mapping[str, SecretStr]:
                     f"environment {name}{OF_A_FILE}: cannot read {path}: {reason}; name a readable file that holds "
                     "the key alone"
                 ) from error
-    return MappingProxyType(found)
+    return found

@@ -116,9 +116,8 @@ async def watched(process: IngestProcess, feed: Feed, out: FeedAppender) -> None
     try:
         while not running.done():
             await asyncio.wait({running}, timeout=LOOK_S)
-            process.stale(
-                feed.name, len(process.book.entry(feed.name).line(now_us(), process.settings.deciding)["stale"])
-            )
+            late = process.book.entry(feed.name).stale(now_us(), process.settings.deciding)
+            process.stale(feed.name, len(late))
             silent = process.book.silent(feed.name)
             if silent and now_us() > again_us and not running.done():
                 raise SilentError(f"{', '.join(silent[:3])} later than the limit: started anew", retriable=True)

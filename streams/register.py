@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from streams.demo.register import demo_feed
+from streams.errors import SettingsError
 from streams.feeds.contract import Feed, Options, Source
 from streams.feeds.sources import SOURCES
 from streams.settings import Settings
+from streams.settings_tables import nearest
 
 
 @dataclass(slots=True)
@@ -33,6 +35,10 @@ def feeds_for(settings: Settings) -> FeedPlan:
         demo = settings.demo
         plan.running["demo"] = lambda: demo_feed(demo.seed, demo.speed, demo.record)
         return plan
+    known = [source.name for source in SOURCES]
+    for name in settings.ingest.sources or ():
+        if name not in known:
+            raise SettingsError(f"[ingest] sources: there is no source {name!r}{nearest(name, known)}")
     for source in SOURCES:
         options, why = options_of(source, settings)
         if options is None:
@@ -51,7 +57,9 @@ def maker(source: Source, options: Options, settings: Settings) -> Callable[[], 
 
 def options_of(source: Source, settings: Settings) -> tuple[Options | None, str]:
     """The options a source runs with, or why it is off."""
-    given = settings.feeds.get(source.name)
+    given, named = settings.feeds.get(source.name), settings.ingest.sources
+    if named is not None and source.name not in named:
+        return None, "not among the sources of CHANGEOVER_SOURCES or [ingest]"
     if given is not None and not given.on:
         return None, f"switched off: [feeds.{source.name}] on = false"
     missing = [name for name in source.keys if name not in settings.keys]
@@ -89,13 +97,3 @@ def market_of(source: Source) -> str:
     ['COINBASE']
     """
     return source.name.split("-", 1)[0].upper()
-
-
-def nodes_of(series: Mapping[str, object] | tuple[str, ...]) -> tuple[str, ...]:
-    """The power nodes among the series a fleet reads, as ``MARKET:NODE``.
-
-    >>> nodes_of(("btc:usd", "power:ERCOT:HB_WEST:rt", "power:ERCOT:HB_WEST:da"))
-    ('ERCOT:HB_WEST',)
-    """
-    found = [name.split(":", 1)[1].rpartition(":")[0] for name in series if name.startswith("power:")]
-    return tuple(sorted(set(found)))

@@ -14,10 +14,9 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-from pydantic import SecretStr, SerializeAsAny, ValidationError
+from pydantic import Field, SecretStr, SerializeAsAny, ValidationError
 
 from models.records import DecidingConfig
 from streams.errors import SettingsError
@@ -73,6 +72,7 @@ ENVIRONMENT: dict[str, tuple[str, str]] = {
     "CHANGEOVER_COMPILED": ("engine", "compiled"),
     "CHANGEOVER_TICKS": ("worker", "ticks"),
     "CHANGEOVER_START_UP_S": ("worker", "start_up_s"),
+    "CHANGEOVER_SOURCES": ("ingest", "sources"),
     "CHANGEOVER_NODES": ("ingest", "nodes"),
     "CHANGEOVER_BROKER_BINARY": ("embedded", "broker_binary"),
     "CHANGEOVER_REDIS_BINARY": ("embedded", "redis_binary"),
@@ -104,8 +104,8 @@ class Settings(Table):
     embedded: Embedded = Embedded()
     demo: Demo = Demo()
     deciding: DecidingConfig = DecidingConfig()
-    feeds: Mapping[str, SerializeAsAny[Options]] = MappingProxyType({})
-    keys: Mapping[str, SecretStr] = MappingProxyType({})
+    feeds: Mapping[str, SerializeAsAny[Options]] = Field(default_factory=dict)
+    keys: Mapping[str, SecretStr] = Field(default_factory=dict)
 
     @property
     def names(self) -> Names:

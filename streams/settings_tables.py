@@ -189,9 +189,25 @@ class Worker(Table):
 NodeText = Annotated[str, Field(pattern=r"^[A-Z]{2,20}:\S(.{0,98}\S)?$")]
 
 
-class Ingest(Table):
-    """Ingest: which prices it fetches is said in [feeds.<source>]."""
+def source_list(value: object) -> object:
+    """Read ``all`` as no choice and ``none`` as an empty one.
 
+    >>> source_list("all"), source_list("none"), source_list("kraken, bitstamp")
+    (None, (), ['kraken', 'bitstamp'])
+    """
+    if value == "all":
+        return None
+    return () if value == "none" else split_list(value)
+
+
+class Ingest(Table):
+    """Ingest: what it fetches of each source is said in [feeds.<source>]."""
+
+    sources: Annotated[
+        tuple[str, ...] | None,
+        BeforeValidator(source_list),
+        says("Sources that may run; the others are off.", "all, none, or names separated by commas or as a list"),
+    ] = None
     nodes: Annotated[
         tuple[NodeText, ...],
         BeforeValidator(split_list),
