@@ -1,6 +1,6 @@
-"""A first client: follows the numbered streams of miners without a gap, a double or a broken chain.
+"""The follower of our own services and of `changeover tail`: streams without a gap, a double or a broken chain.
 
-It reads the record (the Redis streams), not the wake-up channel, so nothing said while it was away is missed.
+How a stream is read and verified is the client's (`streams.client`); here is only what a terminal and a copy need.
 """
 
 from __future__ import annotations
@@ -8,15 +8,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any
 
 import orjson
 import redis.asyncio
 
-from streams.errors import DivergedError, WorldError
-from streams.sink.redis_sink import RedisSink
-from streams.wire import Entry, Head, Names, next_chain
+from streams.client.notices import Gap, Reset
+from streams.client.source import Source
+from streams.client.track import Pulse, Track
+from streams.errors import WorldError
+from streams.wire import Entry, Head, Names
 
 BLOCK_MS = 500
 PAGE = 500
@@ -39,46 +41,6 @@ class Told:
         return cls(miner, orjson.dumps(content), content)
 
 
-@dataclass(slots=True)
-class Position:
-    """How far one miner's stream has been read, and what must come next."""
-
-    miner: str
-    generation: int
-    seq: int
-    chain: str | None = None
-    head_offset: int = -1
-    moved_s: float = field(default_factory=time.monotonic)
-    stale: bool = False
-
-    def admit(self, entry: Entry, signal: dict[str, Any]) -> Told:
-        """Take the next entry; ``signal`` is its content.
-
-        Raises:
-            WorldError: an entry is missing or came twice.
-            DivergedError: the entry does not carry on the chain.
-
-        >>> from streams.wire import genesis_chain
-        >>> start = genesis_chain("mara", 1)
-        >>> signal = {"chain": start, "seq": 1}
-        >>> text = orjson.dumps(signal)
-        >>> Position("mara", 1, 0, start).admit(Entry(5, 1, next_chain(start, text), text), signal).json == text
-        True
-        >>> Position("mara", 1, 0, start).admit(Entry(5, 2, "", text), signal)
-        Traceback (most recent call last):
-        streams.errors.WorldError: mara: after entry 0 came entry 2: the stream has a gap or a double
-        """
-        if entry.seq != self.seq + 1:
-            raise WorldError(
-                f"{self.miner}: after entry {self.seq} came entry {entry.seq}: the stream has a gap or a double"
-            )
-        before = str(signal.get("chain")) if self.chain is None else self.chain
-        if signal.get("chain") != before or next_chain(before, entry.json) != entry.chain:
-            raise DivergedError(f"{self.miner}: entry {entry.seq} does not carry on the chain of entry {self.seq}")
-        self.seq, self.chain = entry.seq, entry.chain
-        return Told(self.miner, entry.json, signal, entry)
-
-
 class Follower:
     """Follows some miners, or all that publish and those that will.
 
@@ -96,14 +58,14 @@ class Follower:
         latest: int = 10,
         held: Mapping[str, tuple[int, int]] | None = None,
     ) -> None:
-        self._client = client
         self._names = names
-        self._sink = RedisSink(client, names)
+        self._source = Source(client, names)
         self._only = miners
         self._from_seq = from_seq
         self._latest = latest
         self._held = dict(held or {})
-        self._positions: dict[str, Position] = {}
+        self._tracks: dict[str, Track] = {}
+        self._pulses: dict[str, Pulse] = {}
 
     async def run(self, *, follow: bool) -> AsyncIterator[Told]:
         """Yield what comes, in order for each miner; without ``follow`` end where the streams end now.
@@ -129,26 +91,34 @@ class Follower:
 
     async def _look(self) -> list[Told]:
         """Find new miners, new generations, and streams that have fallen silent."""
-        miners = self._only if self._only is not None else await self._sink.miners()
+        miners = self._only if self._only is not None else await self._source.miners()
         remarks = []
         for miner in miners:
-            head = await self._sink.head(miner)
+            head = await self._source.head(miner)
             if head is None:
-                if self._only is not None and miner not in self._positions:
+                if self._only is not None and miner not in self._tracks:
                     raise WorldError(
                         f"no stream of {miner!r} under {self._names.prefix}: known are "
-                        f"{', '.join(await self._sink.miners()) or 'none'}"
+                        f"{', '.join(await self._source.miners()) or 'none'}"
                     )
                 continue
-            position = self._positions.get(miner)
-            if position is None:
-                self._positions[miner] = Position(miner, head.generation, self._start(miner, head))
-            elif position.generation != head.generation:
-                self._positions[miner] = Position(miner, head.generation, 0)
-                text = f"{miner} was rebuilt: generation {head.generation} is numbered from 1"
-                remarks.append(Told.remark(miner, "reset", text, generation=head.generation))
-            remarks += self._pulse(self._positions[miner], head.offset)
+            if miner not in self._tracks:
+                self._tracks[miner] = Track(miner, head.generation, self._start(miner, head))
+                self._pulses[miner] = Pulse(STALE_S, time.monotonic())
+            remarks += self._meet(self._tracks[miner], head)
+            remarks += self._pulse(miner, self._pulses[miner], head.offset)
         return remarks
+
+    @staticmethod
+    def _meet(track: Track, head: Head) -> list[Told]:
+        """A remark where numbering began anew; a head before what was read is waited for."""
+        notice = track.meet(head)
+        if isinstance(notice, Gap):
+            raise WorldError(f"{track.miner}: entry {notice.first} is trimmed, the oldest kept is {notice.last + 1}")
+        if isinstance(notice, Reset):
+            text = f"{track.miner} was rebuilt: generation {head.generation} is numbered from 1"
+            return [Told.remark(track.miner, "reset", text, generation=head.generation)]
+        return []
 
     def _start(self, miner: str, head: Head) -> int:
         """The entry before the first one wanted."""
@@ -164,41 +134,25 @@ class Follower:
         return wanted - 1
 
     @staticmethod
-    def _pulse(position: Position, head_offset: int) -> list[Told]:
+    def _pulse(miner: str, pulse: Pulse, head_offset: int) -> list[Told]:
         """A remark when a head has stood still too long by our own clock, and when it moves again."""
         now_s = time.monotonic()
-        miner = position.miner
-        if head_offset != position.head_offset:
-            position.head_offset, position.moved_s = head_offset, now_s
-            if position.stale:
-                position.stale = False
-                return [Told.remark(miner, "live", f"{miner} is heard again")]
-        elif not position.stale and now_s - position.moved_s > STALE_S:
-            position.stale = True
+        if pulse.heard(head_offset, now_s):
+            return [Told.remark(miner, "live", f"{miner} is heard again")]
+        if pulse.silent(now_s) is not None:
             return [Told.remark(miner, "stale", f"{miner}: nothing from its worker for {STALE_S:g} s")]
         return []
 
     async def _read(self, *, block: bool) -> list[Told]:
         """The next entries of all miners."""
-        if not self._positions:
+        if not self._tracks:
             if block:
                 await asyncio.sleep(BLOCK_MS / 1_000)
             return []
-        keys = {self._names.key(miner, "signals").encode(): miner for miner in self._positions}
-        wanted = {key: f"{self._positions[miner].seq}-0" for key, miner in keys.items()}
-        found = await self._client.xread(cast("Any", wanted), count=PAGE, block=BLOCK_MS if block else None)
-        answer = cast("list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]", found)
-        return [told for key, entries in answer for told in self._admit(self._positions[keys[key]], entries)]
-
-    @staticmethod
-    def _admit(position: Position, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> list[Told]:
-        """The entries of one miner, up to one of another generation (the next look at its head resets)."""
-        told = []
-        for entry_id, fields in entries:
-            signal = orjson.loads(fields[b"json"])
-            if signal.get("generation") != position.generation:
-                break
-            seq = int(entry_id.split(b"-", maxsplit=1)[0])
-            entry = Entry(int(fields[b"offset"]), seq, fields[b"chain"].decode(), fields[b"json"])
-            told.append(position.admit(entry, signal))
-        return told
+        after = {miner: track.seq for miner, track in self._tracks.items()}
+        found = await self._source.wait(after, PAGE, BLOCK_MS if block else None)
+        return [
+            Told(miner, admitted.entry.json, admitted.document, admitted.entry)
+            for miner, entries in found.items()
+            for admitted in self._tracks[miner].take(entries)
+        ]

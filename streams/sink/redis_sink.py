@@ -15,6 +15,7 @@ from streams.errors import DivergedError, WorldError
 from streams.sink.redis_errors import FUNCTION_LOST, redis_errors
 from streams.sink.redis_line import Line
 from streams.sink.rules import describe
+from streams.sink.stored import entry_of, head_of
 from streams.sink.wellformed import first_break, flaw, miner_flaw
 from streams.wire import MARKET, NO_OFFSET, Entry, Head, Names, SinkBatch, SinkReply, Status, genesis_chain
 
@@ -82,27 +83,7 @@ class RedisSink:
         key = self._names.key(miner, "head")
         with redis_errors(f"read {key}"):
             found = await cast("Awaitable[dict[bytes, bytes]]", self._client.hgetall(key))
-        if not found:
-            return None
-        fields = {name.decode(): value.decode() for name, value in found.items()}
-        try:
-            return Head(
-                generation=int(fields["generation"]),
-                epoch=int(fields["epoch"]),
-                offset=int(fields["offset"]),
-                raw_hash=fields["raw_hash"],
-                seq=int(fields["seq"]),
-                chain=fields["chain"],
-                oldest_seq=int(fields["oldest"]),
-                log_time_us=int(fields["log_time_us"]),
-                model_version=fields["model"],
-                degraded=tuple(orjson.loads(fields["degraded"])),
-            )
-        except (KeyError, ValueError) as exc:
-            raise WorldError(
-                f"{key} was changed by another hand ({exc!r}); restore it, or delete it and the stream beside it and "
-                f"run changeover rebuild --new-generation"
-            ) from exc
+        return head_of(key, found)
 
     async def read(self, miner: str, after_seq: int = 0, count: int | None = None) -> list[Entry]:
         """Entries from ``after_seq`` + 1 on, at most ``count``; their chain is recomputed."""
@@ -129,7 +110,7 @@ class RedisSink:
     async def _page(self, key: str, start: int, wanted: int) -> list[Entry]:
         with redis_errors(f"read {key}"):
             found = await self._client.xrange(key, min=f"{start}-0", max="+", count=wanted)
-        return [_entry(key, *item) for item in cast("list[tuple[bytes, dict[bytes, bytes]]]", found)]
+        return [entry_of(key, *item) for item in cast("list[tuple[bytes, dict[bytes, bytes]]]", found)]
 
     async def site(self, miner: str, site: str) -> dict[str, str]:
         """A site's latest valuation; empty where there is none."""
@@ -273,11 +254,3 @@ def _malformed(batch: SinkBatch, wrong: str) -> SinkReply:
 def _reply(miner: str, answer: list[bytes]) -> SinkReply:
     status, appended, offset, seq, *reason = [part.decode(errors="replace") for part in answer]
     return SinkReply(cast("Status", status), int(appended), int(offset), int(seq), describe(miner, reason))
-
-
-def _entry(key: str, entry_id: bytes, fields: dict[bytes, bytes]) -> Entry:
-    try:
-        seq = int(entry_id.partition(b"-")[0])
-        return Entry(int(fields[b"offset"]), seq, fields[b"chain"].decode(), fields[b"json"])
-    except (KeyError, ValueError) as exc:
-        raise DivergedError(f"{key}: entry {entry_id.decode()} is not of ours ({exc!r})") from exc
