@@ -1,4 +1,4 @@
-"""Reference pages made from the code: settings, commands, the schema of observations.
+"""Reference pages made from the code: settings, commands, the schemas of observations and of signals.
 
 ``python -m streams.reference FOLDER`` writes them; a test compares what is committed with what would be written.
 """
@@ -9,6 +9,7 @@ import inspect
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ import orjson
 from pydantic import BaseModel, SecretStr
 
 from models.records import DecidingConfig
+from streams.client import contract
 from streams.feeds.sources import SOURCES
 from streams.outside import json_schema
 from streams.settings import ENVIRONMENT, OF_THE_TESTS, PORTS, Settings
 from streams.wire import Names
+
+ASYNCAPI_NOTE = "# Made from the code: python -m streams.reference docs/reference\n"
 
 DECIDING = {
     "policy": "Which policy decides: `breakeven` or `band`.",
@@ -188,9 +192,15 @@ def pages() -> dict[str, bytes]:
     return {
         "settings.md": settings_page().encode(),
         "commands.md": commands_page().encode(),
-        "observation.schema.json": orjson.dumps(json_schema(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
-        + b"\n",
+        "observation.schema.json": indented(json_schema()),
+        "signals.schema.json": indented(contract.json_schema()),
+        "asyncapi.yaml": (ASYNCAPI_NOTE + contract.as_yaml(contract.asyncapi(version("changeover")))).encode(),
     }
+
+
+def indented(document: dict[str, Any]) -> bytes:
+    """JSON for people, its keys in order."""
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
 
 
 if __name__ == "__main__":

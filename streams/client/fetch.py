@@ -27,7 +27,7 @@ from streams.errors import ChangeoverError, DivergedError, WorldError
 from streams.wire import Head, Names, genesis_chain
 
 PAGE = 500
-HINT_S = 1.0
+HINT_S = 0.5
 WATCH_S = 0.2
 Item: TypeAlias = Signal | Reset | Gap | Rewound
 
@@ -61,6 +61,7 @@ class Fetch:
         self.connected = False
         self.failed: Exception | None = None
         self.reconnects = 0
+        self.closed = False  # asked in every loop: a cancellation can be swallowed inside redis-py
 
     def open(self) -> Source:
         """A source on a new connection; whoever opens it closes it."""
@@ -131,11 +132,17 @@ class Fetch:
         self._hinted.add(miner)
         self._wake.set()
 
+    def close(self) -> None:
+        """Let every loop end at its next turn."""
+        self.closed = True
+        self._wake.set()
+        self.changed.set()
+
     async def run(self) -> None:
-        """Read for ever; a Redis that goes away is waited for with growing pauses. What ends it stays in ``failed``."""
+        """Read until closed; a Redis that goes away is waited for. What ends it for good stays in ``failed``."""
         pauses = Backoff(first_s=0.05, longest_s=2.0)
         try:
-            while True:
+            while not self.closed:
                 try:
                     await self._follow(pauses)
                 except AWAY:
@@ -150,10 +157,10 @@ class Fetch:
 
     async def _follow(self, pauses: Backoff) -> None:
         """Rounds on one connection."""
-        source = self.open()
-        hints = asyncio.create_task(self._listen())
+        source, over = self.open(), asyncio.Event()
+        hints = asyncio.create_task(self._listen(over))
         try:
-            while True:
+            while not self.closed:
                 self._overdue = False
                 await source.time(self._clock)
                 more = [miner for miner in self.tracks if await self._poll(source, miner)]
@@ -161,9 +168,10 @@ class Fetch:
                 pauses.reset()
                 self.changed.set()
                 if hints.done():
-                    hints = asyncio.create_task(self._listen())
+                    hints = asyncio.create_task(self._listen(over))
                 await self._hinted_rounds(source, more)
         finally:
+            over.set()  # redis-py can swallow a cancellation: the task looks at this too
             hints.cancel()
             await asyncio.gather(hints, return_exceptions=True)
             with contextlib.suppress(RedisError, OSError):
@@ -173,7 +181,7 @@ class Fetch:
         """Look at whom a hint, the consumer or a full page names, until it is time to look at all."""
         self._hinted.update(more)
         deadline_s = time.monotonic() + self._options.poll_s
-        while not self._overdue and (left_s := deadline_s - time.monotonic()) > 0:
+        while not (self._overdue or self.closed) and (left_s := deadline_s - time.monotonic()) > 0:
             if not self._hinted:
                 self._wake.clear()
                 with contextlib.suppress(TimeoutError):
@@ -186,14 +194,14 @@ class Fetch:
             if hinted:
                 self.changed.set()
 
-    async def _listen(self) -> None:
+    async def _listen(self, over: asyncio.Event) -> None:
         """Let the channels wake us. Hints may be lost, late or doubled; polling makes up for all of it."""
         source = self.open()
         channels = {self._names.key(miner, "live").encode(): miner for miner in self.tracks}
         try:
             async with source.client.pubsub(ignore_subscribe_messages=True) as hints:
                 await hints.subscribe(*channels)
-                while True:
+                while not over.is_set():
                     message = await hints.get_message(timeout=HINT_S)
                     if message is not None and message["channel"] in channels:
                         self._hint(channels[message["channel"]])
@@ -243,7 +251,7 @@ class Fetch:
 
     async def watch(self) -> None:
         """Notice silence, whether or not Redis answers."""
-        while True:
+        while not self.closed:
             await asyncio.sleep(WATCH_S)
             now_s = time.monotonic()
             for miner, pulse in self._pulses.items():

@@ -105,7 +105,7 @@ class Signals:
     async def close(self) -> None:
         """Stop reading and close the connections; whoever waits for the next is told that there is none."""
         self._closed = True
-        self._fetch.changed.set()
+        self._fetch.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
