@@ -60,7 +60,7 @@ def schemas(at: str, *, closed: bool = False) -> dict[str, Any]:
     return dict(sorted(found.items()))
 
 
-def _object(cls: Any, at: str, found: dict[str, Any], *, closed: bool) -> dict[str, Any]:  # noqa: ANN401 a TypedDict
+def _object(cls: Any, at: str, found: dict[str, Any], *, closed: bool) -> dict[str, Any]:  # noqa: ANN401 a TypedDict has no type of its own
     properties = {}
     for key, hint in get_type_hints(cls).items():
         shape = _shape(hint, at, found, closed=closed)
@@ -76,7 +76,7 @@ def _object(cls: Any, at: str, found: dict[str, Any], *, closed: bool) -> dict[s
     }
 
 
-def _shape(hint: Any, at: str, found: dict[str, Any], *, closed: bool) -> dict[str, Any]:  # noqa: ANN401 any type
+def _shape(hint: Any, at: str, found: dict[str, Any], *, closed: bool) -> dict[str, Any]:  # noqa: ANN401 any type hint comes here
     """Schema of a type; what it refers to is put into ``found``."""
     if hint in PLAIN:
         return {"type": PLAIN[hint]}
@@ -185,7 +185,7 @@ def as_yaml(document: Mapping[str, Any]) -> str:
     return "\n".join([*_lines(document, ""), ""])
 
 
-def _lines(value: Any, indent: str) -> Iterator[str]:  # noqa: ANN401 a JSON value
+def _lines(value: Any, indent: str) -> Iterator[str]:  # noqa: ANN401 any JSON value comes here
     pairs = value.items() if isinstance(value, Mapping) else ((None, each) for each in value)
     for key, each in pairs:
         lead = "-" if key is None else f"{json.dumps(key)}:"

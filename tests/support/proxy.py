@@ -122,7 +122,7 @@ def split_hints(data: bytes) -> tuple[bytes, list[bytes], bytes]:
     >>> split_hints(b"+OK\r\n*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$2\r\nhi\r\n:1\r\n")
     (b'+OK\r\n:1\r\n', [b'*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$2\r\nhi\r\n'], b'')
     """
-    rest, hints = b"", []
+    rest, hints = b"", list[bytes]()
     while match := HINT.search(data):
         rest += data[: match.start()]
         header = LENGTH.match(data, match.end() + int(match[1]) + 2)

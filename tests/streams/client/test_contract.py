@@ -13,17 +13,18 @@ import fastjsonschema
 import orjson
 import pytest
 import yaml
-from jsonschema import Draft7Validator
+from jsonschema import Draft7Validator  # type: ignore[import-untyped]  # it ships no types
 
 from models.records import DecidingConfig
 from models.signals import Content
 from streams.client import contract, records
 from streams.compilation import code_hash
 from streams.history import open_history
+from streams.pipeline import Mode, Pipeline
 from streams.replay import Question, fleet_for_replay, replay
 from streams.shipped import shipped
 from streams.wire import ENVELOPE
-from tests.support.demo_log import batches_of
+from tests.support.demo_log import CODE, batches_of, log_of
 
 ROOT = Path(__file__).resolve().parents[3]
 REFERENCE = ROOT / "docs" / "reference"
@@ -39,15 +40,17 @@ def published() -> dict[str, Any]:
 
 
 def real_messages() -> Iterator[bytes]:
-    """Entries of replays of the packaged sample under each policy, then of the demo's market, seed after seed."""
+    """Entries of a day of the demo's market, then of replays of the packaged sample under one policy after another."""
+    pipeline = Pipeline(Mode(origin="demo", code_hash=CODE, marks=False, sites=False))
+    for batch in pipeline.process(log_of(1, 24.0)).batches:
+        yield from (entry.json for entry in batch.entries)
     fleet = fleet_for_replay(shipped("examples"), {}, None)
-    for policy in ("band", "breakeven"):
-        question = Question(open_history("sample"), fleet, DecidingConfig(policy=policy), code_hash())
-        for entries in replay(question, 1).entries.values():
-            yield from (entry.json for entry in entries)
-    for seed in range(1, 1_000):
-        for batch in batches_of(seed, 24.0):
-            yield from (entry.json for entry in batch.entries)
+    for amortise_hours in range(1, 100):
+        for policy in ("band", "breakeven"):
+            config = DecidingConfig(policy=policy, amortise_hours=float(amortise_hours))
+            answer = replay(Question(open_history("sample"), fleet, config, code_hash()), 1)
+            for entries in answer.entries.values():
+                yield from (entry.json for entry in entries)
 
 
 def from_document(document: dict[str, Any], kind: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import orjson
 import pytest
@@ -74,7 +75,7 @@ async def test_a_redis_that_is_not_there_is_named_after_the_time_allowed() -> No
 async def test_kinds_that_are_not_known_and_keys_that_are_not_known_are_passed_on(
     mara: Publisher, redis_url: str
 ) -> None:
-    quality = {
+    quality: dict[str, Any] = {
         "series": "power",
         "state": "stale",
         "reason": None,
@@ -147,7 +148,7 @@ async def test_a_redis_restored_older_is_awaited_and_nothing_comes_twice(
     mara: Publisher, redis_url: str, redis_client: redis.asyncio.Redis
 ) -> None:
     head, stream = mara.names.key("mara", "head"), mara.names.key("mara", "signals")
-    older = [await redis_client.dump(key) for key in (head, stream)]
+    older = [await redis_client.dump(key) or b"" for key in (head, stream)]
     async with follow(redis_url, mara.names, options=Options(poll_s=0.05)) as signals:
         await mara.publish(count=4)
         await take_signals(signals, 4)
@@ -163,7 +164,7 @@ async def test_a_redis_that_comes_back_with_other_entries_is_refused(
     mara: Publisher, redis_url: str, redis_client: redis.asyncio.Redis
 ) -> None:
     head, stream = mara.names.key("mara", "head"), mara.names.key("mara", "signals")
-    older = [await redis_client.dump(key) for key in (head, stream)]
+    older = [await redis_client.dump(key) or b"" for key in (head, stream)]
     other = Publisher(redis_client, mara.names)
     other.streams, other.offset = {"mara": replace(mara.streams["mara"], entries=[])}, mara.offset
     async with follow(redis_url, mara.names, options=Options(poll_s=0.05)) as signals:
