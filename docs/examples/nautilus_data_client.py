@@ -5,8 +5,7 @@ Run against nautilus_trader 1.221. The strategy subscribes with
 what is live is passed on: an expired switch never reaches a strategy.
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations` here: customdataclass reads the annotations as types.
 import asyncio
 from typing import Any
 
