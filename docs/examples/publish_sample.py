@@ -49,7 +49,8 @@ def batches(miner: str, entries: Sequence[Entry]) -> Iterator[SinkBatch]:
 async def publish(url: str, miner: str = "capped", first: int | None = None) -> int:
     """Publish a miner's signals, or only the first so many; how many there are now."""
     fleet = fleet_for_replay(shipped("examples"), {}, None)
-    answer = replay(Question(open_history("sample"), fleet, DecidingConfig(), code_hash()), 1)
+    question = Question(open_history("sample"), fleet, DecidingConfig(), code_hash())
+    answer = await asyncio.to_thread(replay, question, 1)  # it has an event loop of its own
     entries = list(answer.entries[miner])[:first]
     async with redis.asyncio.Redis.from_url(url) as client:
         sink = RedisSink(client, NAMES)

@@ -23,6 +23,13 @@ T = TypeVar("T")
 STOP_S = 10.0
 
 
+class ClosedError(Exception):
+    """The client was closed meanwhile; its iteration ends."""
+
+    def __init__(self) -> None:
+        super().__init__("SyncSignals was closed")
+
+
 class SyncSignals:
     """The streams of some miners as an iterator that blocks. Arguments and guarantees are those of `Signals`.
 
@@ -48,7 +55,7 @@ class SyncSignals:
         self._thread = threading.Thread(target=self._loop.run_forever, name="changeover-signals", daemon=True)
         self._opened = False
         self._closed = False
-        self._closing = threading.Lock()
+        self._turn = threading.Lock()  # work is given to the loop before it is closed, or not at all
 
         async def make() -> Signals:  # its events belong to the loop in which it is made
             return Signals(
@@ -89,15 +96,22 @@ class SyncSignals:
 
     def close(self) -> None:
         """Stop reading, close the connections, end the thread. Called twice it does nothing."""
-        with self._closing:
+        with self._turn:
             if self._closed:
                 return
             self._closed = True
-            if self._opened:
-                self._run(self._signals.close())
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(STOP_S)
-            self._loop.close()
+            ending = asyncio.run_coroutine_threadsafe(self._end(), self._loop)
+        ending.result(STOP_S)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(STOP_S)
+        self._loop.close()
+
+    async def _end(self) -> None:
+        """Close the client and let whoever waits for its next hear of it."""
+        if self._opened:
+            await self._signals.close()
+        waiting = asyncio.all_tasks() - {task for task in (asyncio.current_task(),) if task is not None}
+        await asyncio.gather(*waiting, return_exceptions=True)
 
     def __iter__(self) -> Self:
         """Iterate."""
@@ -117,8 +131,11 @@ class SyncSignals:
             WorldError: Redis refuses, or an entry is missing in the middle of a stream.
             DivergedError: a chain is broken.
         """
-        while not self._closed:
-            told = self._run(self._soon(timeout_s))
+        while True:
+            try:
+                told = self._run(self._soon(timeout_s))
+            except ClosedError:
+                return None
             if told is None:
                 return None
             if not isinstance(told, (Switch, Unknown)) or told.expired or self._signals.judge(told) != "expired":
@@ -126,7 +143,6 @@ class SyncSignals:
             self._signals.expired[told.miner] += 1  # it ran out on its way from the other thread
             if self._include_expired:
                 return replace(told, expired=True)
-        return None
 
     @property
     def position(self) -> dict[str, Position]:
@@ -160,7 +176,11 @@ class SyncSignals:
 
     def _run(self, work: Coroutine[object, object, T]) -> T:
         """Run on the client's thread; an interrupt here cancels it there."""
-        future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        with self._turn:
+            if self._closed:
+                work.close()
+                raise ClosedError
+            future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
         except (CancelledError, FutureTimeoutError):

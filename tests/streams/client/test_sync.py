@@ -54,6 +54,7 @@ async def test_closing_from_another_thread_ends_the_iteration(mara: Publisher, r
     threading.Timer(0.2, signals.close).start()
     assert list(signals) == []
     signals.close()
+    assert signals.next(1.0) is None
     assert NAME not in {thread.name for thread in threading.enumerate()}
 
 
