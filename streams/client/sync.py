@@ -95,12 +95,13 @@ class SyncSignals:
         self.close()
 
     def close(self) -> None:
-        """Stop reading, close the connections, end the thread. Called twice it does nothing."""
+        """Stop reading, close the connections, end the thread. Called again it only waits for that end."""
         with self._turn:
-            if self._closed:
-                return
+            ending = None if self._closed else asyncio.run_coroutine_threadsafe(self._end(), self._loop)
             self._closed = True
-            ending = asyncio.run_coroutine_threadsafe(self._end(), self._loop)
+        if ending is None:
+            self._thread.join(STOP_S)
+            return
         ending.result(STOP_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(STOP_S)
