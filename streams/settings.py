@@ -22,7 +22,9 @@ from models.records import DecidingConfig
 from streams.errors import SettingsError
 from streams.feed_settings import read_feeds, read_keys
 from streams.feeds.contract import Options
+from streams.settings_errors import explain, nearest
 from streams.settings_tables import (
+    Agents,
     Demo,
     Embedded,
     Engine,
@@ -33,14 +35,13 @@ from streams.settings_tables import (
     Run,
     Table,
     Worker,
-    explain,
-    nearest,
 )
 from streams.wire import Names
 
 __all__ = [
     "ENVIRONMENT",
     "PORTS",
+    "Agents",
     "Demo",
     "Embedded",
     "Engine",
@@ -72,6 +73,8 @@ ENVIRONMENT: dict[str, tuple[str, str]] = {
     "CHANGEOVER_COMPILED": ("engine", "compiled"),
     "CHANGEOVER_TICKS": ("worker", "ticks"),
     "CHANGEOVER_START_UP_S": ("worker", "start_up_s"),
+    "CHANGEOVER_CHECKPOINT_EVERY_S": ("agents", "checkpoint_every_s"),
+    "CHANGEOVER_KEEP_ENTRIES": ("agents", "keep_entries"),
     "CHANGEOVER_SOURCES": ("ingest", "sources"),
     "CHANGEOVER_NODES": ("ingest", "nodes"),
     "CHANGEOVER_BROKER_BINARY": ("embedded", "broker_binary"),
@@ -101,6 +104,7 @@ class Settings(Table):
     engine: Engine = Engine()
     worker: Worker = Worker()
     ingest: Ingest = Ingest()
+    agents: Agents = Agents()
     embedded: Embedded = Embedded()
     demo: Demo = Demo()
     deciding: DecidingConfig = DecidingConfig()
