@@ -140,7 +140,7 @@ def usable_set(
     miners = list(carried)
     for each in sets:
         kept = each.checkpoints.get(market)
-        if kept is None:
+        if kept is None or not set(kept.miners) <= each.checkpoints.keys():
             continue
         fits = [
             _fits(each.checkpoints.get(miner), copies[miner], kept.offset) for miner in miners if copies[miner].entries

@@ -90,6 +90,24 @@ async def test_a_redis_emptied_under_a_running_worker_is_filled_again(stage: Sta
 
 
 @pytest.mark.guarantee("G1")
+async def test_a_market_checkpoint_that_lost_its_miners_leads_nowhere(stage: Stage) -> None:
+    await stage.append([*opening(), *steps(0, 4)])
+    async with worker(stage):
+        await stage.until_all_is_published()
+    with stage.redis() as client:
+        kept = kept_keys(client, stage.names)
+        market = {key: value for key, value in kept.items() if b"{_market}" in key}
+        assert market
+        restore_keys(client, stage.names, market)
+    await stage.append(steps(4, 2), "test-2")
+    async with worker(stage) as process:
+        await stage.until_all_is_published()
+    assert process.ending is None
+    assert "the streams of ladder are missing" in str(process.health.facts["opened"])
+    assert await stage.stored() == offline(await stage.log())
+
+
+@pytest.mark.guarantee("G1")
 async def test_entries_of_older_code_are_filled_and_never_computed_again(stage: Stage) -> None:
     await stage.append([*opening(code=OLD), *steps(0, 4), epoch_start(2), *steps(4, 4)])
     (last,) = await stage.append([tick(START_US + 8 * STEP_US)], "test-2")
