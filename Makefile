@@ -4,6 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 ARGS   ?=
+RUNS   ?= 200
+SEED   ?= 1
 # Two processes, each file's tests in one of them, so that the fixtures of a file are built once.
 PYTEST ?= -n 2 --dist loadfile
 
@@ -13,7 +15,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	&& echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test lint format bench wheel lock clean
+.PHONY: help install up demo test chaos lint format bench wheel lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +39,12 @@ demo: $(STAMP) ## The same on a simulated market with a power spike: signals wit
 test: lint ## Lint, types, import contracts, tests, doctests, every example in the docs
 	@$(BIN)/changeover compile  # once, instead of in every process that the tests start
 	$(BIN)/python -m pytest $(PYTEST) $(ARGS)
+
+chaos: $(STAMP) ## Break everything at random points and compare the feed with the log: RUNS runs from seed SEED, 6 faults each
+	@$(BIN)/changeover compile
+	CHANGEOVER_TEST_CHAOS_RUNS=$(RUNS) CHANGEOVER_TEST_CHAOS_SEED=$(SEED) CHANGEOVER_TEST_CHAOS_FIGURES=var/chaos.jsonl \
+		$(BIN)/python -m pytest -q tests/chaos --show-capture=no $(ARGS)
+	@$(BIN)/python -m tests.support.chaos.figures var/chaos.jsonl
 
 lint: $(STAMP) ## Lint, format, types and import contracts only
 	$(BIN)/ruff check .
