@@ -1,4 +1,4 @@
-"""The figures of many runs of chaos in a few lines: ``python -m tests.support.chaos.figures FILE``; the file is removed."""
+"""The figures of many runs of chaos in one line: ``python -m tests.support.chaos.figures FILE``, which is removed."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ WHOLE_S = 120.0
 
 @dataclass(slots=True)
 class Source:
-    """A numbered source: which of its steps the log acknowledged, and at which offsets (None: a tick that was dropped)."""
+    """A numbered source: which steps the log acknowledged, and at which offsets (None: a tick that was dropped)."""
 
     appended: dict[int, list[int | None]] = field(default_factory=dict)
     next_step: int = 0
