@@ -20,12 +20,26 @@ from pydantic import ValidationError
 
 from models.records import DecidingConfig
 from streams.errors import SettingsError
-from streams.settings_tables import Demo, Embedded, Engine, Http, Kafka, Redis, Run, Table, Worker, explain, nearest
+from streams.settings_tables import (
+    Archive,
+    Demo,
+    Embedded,
+    Engine,
+    Http,
+    Kafka,
+    Redis,
+    Run,
+    Table,
+    Worker,
+    explain,
+    nearest,
+)
 from streams.wire import Names
 
 __all__ = [
     "ENVIRONMENT",
     "PORTS",
+    "Archive",
     "Demo",
     "Embedded",
     "Engine",
@@ -56,6 +70,9 @@ ENVIRONMENT: dict[str, tuple[str, str]] = {
     "CHANGEOVER_COMPILED": ("engine", "compiled"),
     "CHANGEOVER_TICKS": ("worker", "ticks"),
     "CHANGEOVER_START_UP_S": ("worker", "start_up_s"),
+    "CHANGEOVER_ARCHIVE": ("archive", "folder"),
+    "CHANGEOVER_ARCHIVE_FLUSH_S": ("archive", "flush_s"),
+    "CHANGEOVER_ARCHIVE_ON": ("archive", "on"),
     "CHANGEOVER_BROKER_BINARY": ("embedded", "broker_binary"),
     "CHANGEOVER_REDIS_BINARY": ("embedded", "redis_binary"),
     "CHANGEOVER_DEMO_SEED": ("demo", "seed"),
@@ -69,7 +86,7 @@ SETTINGS_FILE = "CHANGEOVER_SETTINGS"
 OF_THE_TESTS = ("CHANGEOVER_DATA", "CHANGEOVER_REFUSE_SKIPS", "CHANGEOVER_TEST_")
 """What variables begin with that only the test suite reads; services let them be."""
 
-PORTS = {"worker": 6061, "agents": 6062, "ingest": 6063}
+PORTS = {"worker": 6061, "agents": 6062, "ingest": 6063, "recorder": 6064}
 """Port of health and metrics of each kind of service, where none is set."""
 
 
@@ -82,6 +99,7 @@ class Settings(Table):
     http: Http = Http()
     engine: Engine = Engine()
     worker: Worker = Worker()
+    archive: Archive = Archive()
     embedded: Embedded = Embedded()
     demo: Demo = Demo()
     deciding: DecidingConfig = DecidingConfig()
@@ -102,6 +120,14 @@ class Settings(Table):
         if self.engine.cache is not None:
             return self.engine.cache.expanduser()
         return Path(process_environment().get("XDG_CACHE_HOME") or Path.home() / ".cache") / "changeover"
+
+    @property
+    def archive_folder(self) -> Path:
+        """Where the log is kept as files: as set, else in the user's data folder."""
+        if self.archive.folder is not None:
+            return self.archive.folder.expanduser()
+        data = process_environment().get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+        return Path(data) / "changeover" / "archive"
 
     def instance(self, service: str) -> str:
         """A name for this process among the producers of the log.

@@ -41,7 +41,8 @@ def up(
 ) -> int:
     """Start broker, Redis, ingest, worker and agents here, apply the fleet, show what is published.
 
-    Broker and Redis are embedded and hold nothing after the end, unless KAFKA_BROKERS and REDIS_URL are set.
+    Broker and Redis are embedded and hold nothing after the end, unless KAFKA_BROKERS and REDIS_URL are set. Where
+    pyarrow is installed a recorder keeps the log in the archive, unless [archive] on is false.
     """
     from streams.errors import SettingsError
     from streams.fleetfile import read_miners
@@ -53,7 +54,7 @@ def up(
         raise SettingsError(f"CHANGEOVER_ORIGIN is {chosen.run.origin!r}: `up` runs live; `changeover demo` simulates")
     fleet = read_miners(miners or shipped("miners"))
     stack = Stack(chosen, say, settings_overrides(settings))
-    return run(stack, fleet, notes=(NO_FEEDS,), seconds=seconds, json=json)
+    return run(stack, fleet, notes=(NO_FEEDS,), seconds=seconds, json=json, records=chosen.archive.on)
 
 
 def demo(
@@ -130,8 +131,12 @@ def run(
     seconds: float | None,
     json: bool,
     begins_us: int | None = None,
+    records: bool = False,
 ) -> int:
-    """Run a stack under its view until it is told to stop; nothing it started is left when this returns."""
+    """Run a stack under its view until it is told to stop; nothing it started is left when this returns.
+
+    ``records``: with a recorder, where it can run.
+    """
     import logging
     import signal
 
@@ -142,6 +147,8 @@ def run(
     for note in notes:
         say(note)
     with stack:
+        if records:
+            stack.start_recorder()
         stack.start_readers()
         from streams import session  # slow to import: by now the servers and services are on their way
 
