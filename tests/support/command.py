@@ -24,10 +24,11 @@ class Command:
         self.lines: list[bytes] = []
         self._errors = folder / f"{words[0]}.stderr"
         own = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error", "XDG_STATE_HOME": str(folder)}
+        data = {"XDG_DATA_HOME": str(folder)}  # what `up` records must not outlive the test
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "streams.cli", *words],
-                env={**own, "XDG_CACHE_HOME": str(folder), **environment},
+                env={**own, **data, "XDG_CACHE_HOME": str(folder), **environment},
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 cwd=ROOT,
