@@ -69,18 +69,19 @@ class ArchivedLog:
         Raises:
             DamagedError: a file does not give what was written.
         """
-        wanted, misses = 0, 0
-        while span := next((span for span in self.spans if span.last >= wanted), None):
+        wanted = 0
+        for last_try in [*[False] * TRIES, True]:
             try:
-                for record in read_records(span):
-                    if record.offset >= wanted:
-                        yield record
-                        wanted = record.offset + 1
-                misses = 0
-            except FileNotFoundError:  # merged since it was listed
-                misses += 1
-                if misses == TRIES:
+                for span in self.spans:
+                    for record in read_records(span) if span.last >= wanted else ():
+                        if record.offset >= wanted:
+                            yield record
+                            wanted = record.offset + 1
+            except FileNotFoundError:  # merged since it was listed: the merged file is listed next time
+                if last_try:
                     raise
+            else:
+                return
 
     def refuse_incomplete(self) -> None:
         """Refuse a log that cannot be replayed.

@@ -22,7 +22,7 @@ Place = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
-    group = typer.Typer(help="Look at the archive of the log, check it, take from it.", no_args_is_help=True)
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What the archive of the log holds.")
     group.command("ls")(ls)
     group.command("verify")(verify)
     group.command("export")(export)

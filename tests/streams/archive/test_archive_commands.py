@@ -17,6 +17,8 @@ from streams.cli import main
 from streams.errors import SettingsError
 from streams.history import open_history
 from streams.replay import replay
+from streams.settings import load
+from streams.stack import Stack
 from tests.support.archives import BEGAN_US, archived, log, read
 from tests.support.logs import question, write_slice
 
@@ -156,6 +158,11 @@ def test_without_pyarrow_every_command_says_how_to_install_it(
         assert main(["archive", *words]) == 2
         assert "pip install 'changeover[archive]'" in capsys.readouterr().err
     assert main(["recorder"]) == 2
+    said: list[str] = []
+    stack = Stack(load(environment={}), said.append, {})
+    stack.start_recorder()
+    assert said == ["not recording the log: pyarrow is not installed (pip install 'changeover[archive]')"]
+    assert stack.services.pids == {}
 
 
 @pytest.mark.parametrize(

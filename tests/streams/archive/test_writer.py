@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,8 @@ from tests.support.archives import (
     record,
     writer,
 )
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def names(folder: Path) -> list[str]:
@@ -151,6 +155,34 @@ def test_a_disk_that_refuses_is_asked_again_without_loss(tmp_path: Path) -> None
     writing.flush()
     writing.close()
     assert read(folder) == records
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from tests.support.archives import log, record, writer
+folder = Path(sys.argv[1])
+writing = writer(folder)
+writing.append(log(50))
+writing.flush()
+writing.append([record(50, 1718582400000000, bytes(range(256)) * 9)])
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+try:
+    writing.flush()
+except OSError as error:
+    print(error.strerror, writing.pending, len(list(folder.rglob("*.tmp"))))
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print(writing.flush(), writing.pending)
+"""
+
+
+def test_a_full_disk_leaves_no_unfinished_file_and_nothing_is_lost_once_it_has_room(tmp_path: Path) -> None:
+    folder = tmp_path / "log-0123456789abcdef"
+    run = [sys.executable, "-W", "error", "-c", FULL_DISK, str(folder)]
+    said = subprocess.run(run, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines() == ["File too large 1 0", "1 0"]
+    assert [one.offset for one in read(folder)] == list(range(51))
+    assert faults(folder) == []
 
 
 def damage(path: Path) -> None:
