@@ -81,22 +81,21 @@ async def burst(stage: Stage, seconds: float, per_second: int, enough: asyncio.E
     producer = RawProducer(stage.bootstrap, stage.names, "burst")
     await producer.start()
     began, number = time.monotonic(), 0
-    while (passed_s := time.monotonic() - began) < seconds or not enough.is_set():
-        while number < passed_s * per_second:
-            producer.append_nowait(*venue(number), note=f"page {number}" if number % 3 == 0 else "")
-            number += 1
-        await asyncio.sleep(0.01)
-    await producer.flush()
-    await producer.stop()
+    try:
+        while (passed_s := time.monotonic() - began) < seconds or not enough.is_set():
+            while number < passed_s * per_second:
+                producer.append_nowait(*venue(number), note=f"page {number}" if number % 3 == 0 else "")
+                number += 1
+            await asyncio.sleep(0.01)
+        await producer.flush()
+    finally:
+        await producer.stop()
     return number
 
 
-async def killed_ten_times(stage: Stage, seconds: float, per_second: int) -> int:
-    """Kill ten recorders during a burst, let one more come to its end; the records appended."""
-    enough = asyncio.Event()
-    appending = asyncio.create_task(burst(stage, seconds, per_second, enough))
+async def kill_ten(stage: Stage, seconds: float, variables: dict[str, str]) -> None:
+    """Start ten recorders one after the other and kill each at a moment of its own."""
     moments = random.Random(11)
-    variables = {"CHANGEOVER_ARCHIVE": str(archive_of(stage)), "CHANGEOVER_ARCHIVE_FLUSH_S": "0.05"}
     for _ in range(10):
         with stage.service("recorder", **variables) as process:
             await asyncio.to_thread(process.wait_ready)
@@ -104,8 +103,20 @@ async def killed_ten_times(stage: Stage, seconds: float, per_second: int) -> int
             process.kill()
         if archive_of(stage).exists() and log_folders(archive_of(stage)):
             assert (await asyncio.to_thread(check_archive, archive_of(stage))).faults == []
-    enough.set()
-    number = await appending
+
+
+async def killed_ten_times(stage: Stage, seconds: float, per_second: int) -> int:
+    """Kill ten recorders during a burst, let one more come to its end; the records appended."""
+    enough = asyncio.Event()
+    appending = asyncio.create_task(burst(stage, seconds, per_second, enough))
+    variables = {"CHANGEOVER_ARCHIVE": str(archive_of(stage)), "CHANGEOVER_ARCHIVE_FLUSH_S": "0.05"}
+    try:
+        await kill_ten(stage, seconds, variables)
+        enough.set()
+        number = await appending
+    finally:
+        appending.cancel()
+        await asyncio.gather(appending, return_exceptions=True)
     with stage.service("recorder", **variables) as process:
         await asyncio.to_thread(process.wait_for, offset_reached(process, number - 1))
         assert b"changeover_recorder_last_offset" in process.get("/metrics")[1]
