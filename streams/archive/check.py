@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from streams.archive.layout import DAMAGED, Span, files_of, holes_of, log_folders, log_id, outer, spans_of
+from streams.archive.layout import DAMAGED, Span, files_of, holes_of, log_folders, log_id, standing
 from streams.archive.segment import DamagedError, read_about, read_records, require_pyarrow
 from streams.errors import SettingsError
 
@@ -43,7 +43,7 @@ def check_log(folder: Path, checked: Checked) -> None:
     """Check one log; a recorder may work on it meanwhile."""
     results: dict[Path, str] = {}
     while True:
-        kept = outer(spans_of(folder))[0]
+        kept = standing(folder)
         new = [span for span in kept if span.path not in results]
         if not new:
             break

@@ -64,8 +64,11 @@ def span_at(path: Path) -> Span | None:
 
 
 def files_of(folder: Path) -> list[Path]:
-    """Everything that lies in a log's folder and among its parts, by path."""
-    return sorted(path for where in (folder, folder / PARTS) if where.is_dir() for path in where.iterdir())
+    """Everything that lies in a log's folder and among its parts, by path.
+
+    Parts are listed first: those that a merge removes meanwhile are then in the merged file, which is listed next.
+    """
+    return sorted(path for where in (folder / PARTS, folder) if where.is_dir() for path in where.iterdir())
 
 
 def spans_of(folder: Path) -> list[Span]:
@@ -95,6 +98,21 @@ def holes_of(kept: Sequence[Span]) -> list[tuple[int, int]]:
     [(10, 11)]
     """
     return [(before.last + 1, after.first - 1) for before, after in pairwise(kept) if after.first > before.last + 1]
+
+
+def standing(folder: Path) -> list[Span]:
+    """The ranges that count in a log's folder. A hole is believed when two listings show it.
+
+    A listing made while files come may hold a new one and lack the one before it.
+    """
+    kept = outer(spans_of(folder))[0]
+    holes = holes_of(kept)
+    while holes:
+        kept = outer(spans_of(folder))[0]
+        before, holes = holes, holes_of(kept)
+        if holes == before:
+            break
+    return kept
 
 
 def scope_folder(archive: Path, names: Names) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from streams.archive.layout import DAMAGED, Span, files_of, holes_of, log_folders, log_id, outer, spans_of
+from streams.archive.layout import DAMAGED, Span, files_of, holes_of, log_folders, log_id, standing
 from streams.archive.segment import DamagedError, read_about
 
 
@@ -45,7 +45,7 @@ def list_archive(place: Path) -> list[Listed]:
 
 def listed(folder: Path) -> Listed:
     """What one log's folder holds."""
-    spans = outer(spans_of(folder))[0]
+    spans = standing(folder)
     files = [(span, hour) for span in spans if (hour := hour_at(folder, span))]
     held, reached = 0, -1
     for span, _ in files:

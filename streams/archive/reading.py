@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streams.archive.disk import Disk
-from streams.archive.layout import Span, holes_of, log_folders, log_id, outer, spans_of
-from streams.archive.segment import About, read_about, read_records, require_pyarrow, write_table
-from streams.errors import SettingsError, WorldError
+from streams.archive.layout import Span, holes_of, log_folders, log_id, standing
+from streams.archive.segment import read_records, require_pyarrow, write_table
+from streams.errors import SettingsError
 from streams.history import RecordingWriter
 from streams.wire import RawRecord
 
@@ -53,15 +53,7 @@ class ArchivedLog:
     @property
     def spans(self) -> list[Span]:
         """The files that count, by offset."""
-        return outer(spans_of(self.folder))[0]
-
-    @property
-    def about(self) -> About:
-        """What the newest file says of itself. Raises DamagedError; WorldError where the log has no file."""
-        spans = self.spans
-        if not spans:
-            raise WorldError(f"{self.folder}: holds no record yet; let `changeover recorder` run for a moment")
-        return read_about(spans[-1])
+        return standing(self.folder)
 
     def records(self) -> Iterator[RawRecord]:
         """Every record once, in order; holes are passed over. A recorder may work on the folder meanwhile.

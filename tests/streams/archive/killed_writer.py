@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from itertools import count
 from pathlib import Path
@@ -11,7 +12,8 @@ from tests.support.archives import log
 
 
 def write_for_ever(folder: Path) -> None:
-    """Say where it goes on, then append and flush seven records at a time."""
+    """Say where it goes on once it is about to write, then append and flush seven records at a time."""
+    importlib.import_module("pyarrow.parquet")  # takes its time, which is not what the kill should hit
     writing = LogWriter(folder, "raw", Disk(), print)
     sys.stdout.write(f"{writing.next_offset}\n")
     sys.stdout.flush()

@@ -32,11 +32,11 @@ def test_killed_at_any_moment_nothing_is_lost_or_doubled(tmp_path: Path) -> None
         assert process.stdout is not None
         with process, process.stdout as said:
             assert int(said.readline()) == held
-            time.sleep(moments.uniform(0.0, 0.4))
+            time.sleep(moments.uniform(0.0, 1.0))
             process.kill()
         there = read(folder)
         assert there == log(len(there))
         assert faults(folder) == []
         assert len(there) >= held
         held = len(there)
-    assert held > 100
+    assert held > 70

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,29 @@ def test_a_disk_that_refuses_is_asked_again_without_loss(tmp_path: Path) -> None
     writing.flush()
     writing.close()
     assert read(folder) == records
+
+
+def test_what_is_read_and_checked_while_it_is_written_and_merged_is_always_the_log(tmp_path: Path) -> None:
+    records = log(1_500)
+    folder = tmp_path / "log-0123456789abcdef"
+    writing = writer(folder)
+
+    def write() -> None:
+        for start in range(0, len(records), 15):
+            writing.append(records[start : start + 15])
+            writing.flush()
+
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(write)
+        seen: list[int] = []
+        while not written.done():
+            found = read(folder)
+            seen.append(len(found))
+            assert found == records[: len(found)]
+            assert faults(folder) == []
+        written.result()
+    assert read(folder) == records
+    assert seen == sorted(seen)
 
 
 FULL_DISK = """
