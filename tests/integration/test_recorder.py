@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ from streams.wire import Names, RawRecord
 from tests.support.logs import examples
 from tests.support.real_kafka import RealKafka
 from tests.support.stage import WAIT_S, ServiceProcess, Stage, until, worker
-from tests.support.story import START_US, closing_tick, opening, steps
+from tests.support.story import CONFIG, START_US, closing_tick, epoch_start, opening, steps
 
 FLUSH_S = 0.1
 HOUR_US = 3_600_000_000
@@ -149,8 +150,8 @@ async def test_an_archived_run_replays_to_the_digest_of_what_was_published(
 ) -> None:
     fleets = [("fleet", START_US, encode_miner(miner)) for miner in examples()]
     async with recorder(stage) as recording, worker(stage):
-        await stage.append([*opening(), *fleets, *steps(0, 12)])
-        await stage.until_head((await stage.append([closing_tick()], "closing"))[0])
+        another = epoch_start(2, replace(CONFIG, policy="band"))
+        await stage.append([*opening(), *fleets, *steps(0, 8), another, *steps(8, 8)])
         names = sorted(miner.key for miner in examples())
         offset = (await stage.append([closing_tick()], "closing"))[0]
         for name in names:
@@ -166,7 +167,7 @@ async def test_an_archived_run_replays_to_the_digest_of_what_was_published(
         assert found["signals"] > 10
         assert found["digest"] == digest_of(in_digest_order(published))
         assert found["miners"] == {name: len(entries) for name, entries in published.items()}
-        assert (found["records"], found["notes"]) == (offset + 1, [])
+        assert (found["records"], list(found["epochs"]), found["notes"]) == (offset + 1, ["1", "2"], [])
 
 
 async def test_a_recorder_goes_on_behind_what_it_has(stage: Stage) -> None:
