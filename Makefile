@@ -36,7 +36,6 @@ demo: $(STAMP) ## The same on a simulated market with a power spike: signals wit
 
 test: lint ## Lint, types, import contracts, tests, doctests, every example in the docs
 	@$(BIN)/changeover compile  # once, instead of in every process that the tests start
-	@$(BIN)/changeover compile
 	$(BIN)/python -m pytest $(PYTEST) $(ARGS)
 
 lint: $(STAMP) ## Lint, format, types and import contracts only

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from models.limits import MEMBER, group_of
 from models.records import (
     BtcPrice,
     Clock,
@@ -52,18 +53,6 @@ ROW = np.dtype(
 )
 
 Rows = npt.NDArray[np.void]
-
-
-MEMBER = "@"
-
-
-def group_of(series: str) -> str:
-    """The series that the member's own gives its vote to.
-
-    >>> group_of("btc:usd@kraken"), group_of("gpu:H100-SXM:spot@runpod-community")
-    ('btc:usd', 'gpu:H100-SXM:spot')
-    """
-    return series.rpartition(MEMBER)[0]
 
 
 @dataclass(slots=True)

@@ -22,8 +22,9 @@ from models.arrays import (
     Ints,
 )
 from models.layout import Layout
+from models.limits import MEMBER, group_of, jump_limit, limit_us
 from models.records import SECOND_US, DecidingConfig, is_curve
-from models.rows import MEMBER, Catalogue, group_of
+from models.rows import Catalogue
 
 SLOTS = np.dtype(
     [
@@ -70,39 +71,6 @@ class State(NamedTuple):
     work: Floats  # (3, loads of the largest site): the search under the cap, see models.choice
     order: Ints  # (4, loads of the largest site)
     modes: Ints  # (3, loads): wanted modes, rules that locked them, modes before
-
-
-def limit_us(series: str, config: DecidingConfig) -> int:
-    """How long past its next due time a series may be used [us], by its kind.
-
-    >>> limit_us("power:ERCOT:HB_SOUTH:rt", DecidingConfig()) // SECOND_US
-    900
-    """
-    kind = series.split(":", 1)[0]
-    seconds = {
-        "btc": config.btc_price_limit_s,
-        "network": config.network_limit_s,
-        "power": config.power_price_limit_s,
-        "gpu": config.gpu_rate_limit_s,
-        "utilisation": config.utilisation_limit_s,
-    }
-    return seconds.get(kind, config.btc_price_limit_s) * SECOND_US
-
-
-def jump_limit(series: str, config: DecidingConfig) -> float:
-    """How far a print may lie from what was before: USD/MWh for a power price, else a fraction; 0: not asked.
-
-    Only members of a group are asked, who have others to be compared with, and real-time power, which is only flagged.
-
-    >>> jump_limit("btc:usd@kraken", DecidingConfig()), jump_limit("btc:usd", DecidingConfig())
-    (0.1, 0.0)
-    """
-    kind = series.split(":", 1)[0]
-    if kind == "power":
-        return 0.0 if is_curve(series) else config.power_jump_usd_per_mwh
-    if MEMBER not in series:
-        return 0.0
-    return {"btc": config.btc_jump_fraction, "gpu": config.gpu_jump_fraction}.get(kind, 0.0)
 
 
 def groups_of(names: Catalogue, config: DecidingConfig) -> dict[str, Any]:

@@ -74,7 +74,9 @@ def prepare(settings: Settings) -> bool:
     options = vars(config)  # numba makes these names at run time
     folder = kernel_folder(settings)
     if "models.jit" in sys.modules:
-        if settings.engine.compiled == bool(options["DISABLE_JIT"]):
+        if settings.engine.compiled == bool(options["DISABLE_JIT"]) or not (
+            options["CACHE_DIR"] or options["DISABLE_JIT"]
+        ):
             raise RuntimeError("compilation.prepare() was called after the core had been imported the other way")
     else:
         options["DISABLE_JIT"] = int(not settings.engine.compiled)

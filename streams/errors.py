@@ -15,11 +15,15 @@ class SettingsError(ChangeoverError):
 
 
 class FeedError(ChangeoverError):
-    """A source said something we cannot use. ``retriable``: asking again may help."""
+    """A source said something we cannot use. ``retriable``: asking again may help.
 
-    def __init__(self, message: str, *, retriable: bool = False) -> None:
+    ``retry_after_s``: how long the source told us to stay away [s], None where it said nothing.
+    """
+
+    def __init__(self, message: str, *, retriable: bool = False, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retriable = retriable
+        self.retry_after_s = retry_after_s
 
 
 class WorldError(ChangeoverError):

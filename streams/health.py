@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import orjson
 from aiohttp import web
 from mode import Service
@@ -26,6 +28,7 @@ class Health:
         self.ready = False
         self.failed = False
         self.facts: dict[str, object] = {}
+        self.live: dict[str, Callable[[], object]] = {}  # facts that are made when they are asked for
         self.registry = CollectorRegistry()
         self._ready = self.gauge("ready", "Whether the service serves (1) or not (0).")
 
@@ -36,7 +39,9 @@ class Health:
 
     def report(self) -> dict[str, object]:
         """The object that /health and /ready carry."""
-        return {"service": self.service, "ready": self.ready, "failed": self.failed, "state": self.state, **self.facts}
+        live = {name: make() for name, make in self.live.items()}
+        state = {"service": self.service, "ready": self.ready, "failed": self.failed, "state": self.state}
+        return {**state, **self.facts, **live}
 
     def counter(self, name: str, meaning: str, *labels: str) -> Counter:
         """A counter ``changeover_<service>_<name>``."""

@@ -16,6 +16,7 @@ import orjson
 from pydantic import BaseModel, SecretStr
 
 from models.records import DecidingConfig
+from streams.feeds.sources import SOURCES
 from streams.outside import json_schema
 from streams.settings import ENVIRONMENT, OF_THE_TESTS, PORTS, Settings
 from streams.wire import Names
@@ -78,8 +79,24 @@ def settings_lines() -> Iterator[str]:
         if name == "http":
             ports = ", ".join(f"{service} {port}" for service, port in PORTS.items())
             yield from ("", f"Ports where none is set: {ports}.")
+    yield from feeds_lines()
     yield from deciding_lines()
     yield from naming_lines()
+
+
+def feeds_lines() -> Iterator[str]:
+    """Where sources are set, and which keys they take."""
+    yield from ("", "## [feeds]", "")
+    yield (
+        "One table for each source, as `[feeds.kraken]`; its keys are on the page of [sources](feeds.md). `on = false` "
+        "switches a source off. Keys come from the environment alone: the variable itself, or `<VARIABLE>_FILE` with "
+        "the path of a file that holds the key. A source without its key is off, and ingest says so once."
+    )
+    yield from ("", "| source | needs | may use |", "|---|---|---|")
+    for source in SOURCES:
+        if source.keys or source.optional_keys:
+            needed, useful = (", ".join(f"`{name}`" for name in names) for names in (source.keys, source.optional_keys))
+            yield f"| `{source.name}` | {needed} | {useful} |"
 
 
 def deciding_lines() -> Iterator[str]:

@@ -13,7 +13,7 @@ from streams.wire import Origin
 
 
 class RunningStack(BaseModel):
-    """The content of ``embedded.json`` in the state folder."""
+    """The content of ``embedded.json`` in the state folder. ``ports``: health and metrics of each service."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -22,6 +22,7 @@ class RunningStack(BaseModel):
     origin: Origin
     run: str
     pid: int
+    ports: dict[str, int] = {}
 
     def fill(self, settings: Settings) -> Settings:
         """The settings with this stack's addresses and names where none are set."""

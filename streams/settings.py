@@ -16,34 +16,39 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, SecretStr, SerializeAsAny, ValidationError
 
 from models.records import DecidingConfig
 from streams.errors import SettingsError
+from streams.feed_settings import read_feeds, read_keys
+from streams.feeds.contract import Options
+from streams.settings_errors import explain, nearest
 from streams.settings_tables import (
+    Agents,
     Archive,
     Demo,
     Embedded,
     Engine,
     Http,
+    Ingest,
     Kafka,
     Redis,
     Run,
     Table,
     Worker,
-    explain,
-    nearest,
 )
 from streams.wire import Names
 
 __all__ = [
     "ENVIRONMENT",
     "PORTS",
+    "Agents",
     "Archive",
     "Demo",
     "Embedded",
     "Engine",
     "Http",
+    "Ingest",
     "Kafka",
     "Redis",
     "Run",
@@ -73,6 +78,10 @@ ENVIRONMENT: dict[str, tuple[str, str]] = {
     "CHANGEOVER_ARCHIVE": ("archive", "folder"),
     "CHANGEOVER_ARCHIVE_FLUSH_S": ("archive", "flush_s"),
     "CHANGEOVER_ARCHIVE_ON": ("archive", "on"),
+    "CHANGEOVER_CHECKPOINT_EVERY_S": ("agents", "checkpoint_every_s"),
+    "CHANGEOVER_KEEP_ENTRIES": ("agents", "keep_entries"),
+    "CHANGEOVER_SOURCES": ("ingest", "sources"),
+    "CHANGEOVER_NODES": ("ingest", "nodes"),
     "CHANGEOVER_BROKER_BINARY": ("embedded", "broker_binary"),
     "CHANGEOVER_REDIS_BINARY": ("embedded", "redis_binary"),
     "CHANGEOVER_DEMO_SEED": ("demo", "seed"),
@@ -100,9 +109,13 @@ class Settings(Table):
     engine: Engine = Engine()
     worker: Worker = Worker()
     archive: Archive = Archive()
+    ingest: Ingest = Ingest()
+    agents: Agents = Agents()
     embedded: Embedded = Embedded()
     demo: Demo = Demo()
     deciding: DecidingConfig = DecidingConfig()
+    feeds: Mapping[str, SerializeAsAny[Options]] = Field(default_factory=dict)
+    keys: Mapping[str, SecretStr] = Field(default_factory=dict)
 
     @property
     def names(self) -> Names:
@@ -184,13 +197,16 @@ def load(file: Path | None = None, environment: Mapping[str, str] | None = None)
     if file is None and environment.get(SETTINGS_FILE):
         file = Path(environment[SETTINGS_FILE])
     tables = {} if file is None else read_toml(file)
+    if "keys" in tables:
+        raise SettingsError(f"{file}: there is no table [keys]; keys of sources come from the environment alone")
+    feeds = read_feeds(tables.pop("feeds", {}), file)
     places = {}
     for variable, value in from_environment(environment):
         table, key = ENVIRONMENT[variable]
         places[table, key] = variable
         tables.setdefault(table, {})[key] = value
     try:
-        return Settings.model_validate(tables)
+        return Settings.model_validate({**tables, "feeds": feeds, "keys": read_keys(environment)})
     except ValidationError as error:
         refusal = explain(error, Settings, file, places)
     raise SettingsError(refusal)  # outside the handler: the validation error holds what was given, secrets too

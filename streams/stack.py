@@ -111,6 +111,7 @@ class Stack:
             origin=run.origin,
             run=run.name,
             pid=os.getpid(),
+            ports=self.services.ports,
         )
         file = state_file()
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -31,8 +31,11 @@ KINDS = ["external"] if KAFKA_BROKERS else BROKERS
 DATA = Path(os.environ.get("CHANGEOVER_DATA", "../shared/data"))
 
 
+os.environ["CHANGEOVER_SOURCES"] = "none"  # no test speaks to a real source; each fake is asked for by name
+prepare(load())  # before a conftest below imports the core: compiled code lies in a folder of these sources
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    prepare(load())  # compiled code lies in a folder of these sources; without that numba reuses stale code
     config.addinivalue_line("markers", "listed: a proof the project promises to run; CI refuses a skip of it")
     config.pluginmanager.register(SkipPolicy(refuse=refuses_skips(os.environ)), "skip-policy")
 

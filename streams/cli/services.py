@@ -46,7 +46,8 @@ def ingest(*, json: Json = False, settings: SettingsFile = None) -> int:
     from streams.register import feeds_for
 
     chosen = read_settings(settings)
-    return until_ended("ingest", lambda: run_ingest(chosen, feeds_for(chosen)), json=json)
+    plan = feeds_for(chosen)
+    return until_ended("ingest", lambda: run_ingest(chosen, plan.running, plan.off), json=json)
 
 
 def agents(*, json: Json = False, settings: SettingsFile = None) -> int:

@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from streams.settings import Settings
     from streams.stack import Stack
 
-NO_FEEDS = (
-    "This version reads no market by itself: the clock and the fleet run, and prices come in by topic `observations` "
-    "alone. Until they do, loads wait, then follow their failure direction."
-)
-
 Seconds = Annotated[float | None, typer.Option(min=1.0, help="Stop by itself after so many real seconds.")]
 
 
@@ -41,10 +36,13 @@ def up(
 ) -> int:
     """Start broker, Redis, ingest, worker and agents here, apply the fleet, show what is published.
 
-    Broker and Redis are embedded and hold nothing after the end, unless KAFKA_BROKERS and REDIS_URL are set. Where
-    pyarrow is installed a recorder keeps the log in the archive, unless [archive] on is false.
+    Prices come from the sources that need no key, those whose key is in the environment, and those the settings name;
+    `changeover feeds` shows them. Power prices are those of the nodes the fleet reads. Broker and Redis are embedded
+    and hold nothing after the end, unless KAFKA_BROKERS and REDIS_URL are set. Where pyarrow is installed a recorder
+    keeps the log in the archive, unless [archive] on is false.
     """
     from streams.errors import SettingsError
+    from streams.feed_notes import nodes_of_fleet, notes_of
     from streams.fleetfile import read_miners
     from streams.shipped import shipped
     from streams.stack import Stack, settings_overrides
@@ -53,8 +51,10 @@ def up(
     if chosen.run.origin != "live":
         raise SettingsError(f"CHANGEOVER_ORIGIN is {chosen.run.origin!r}: `up` runs live; `changeover demo` simulates")
     fleet = read_miners(miners or shipped("miners"))
-    stack = Stack(chosen, say, settings_overrides(settings))
-    return run(stack, fleet, notes=(NO_FEEDS,), seconds=seconds, json=json, records=chosen.archive.on)
+    nodes = chosen.ingest.nodes or nodes_of_fleet(fleet)
+    chosen = chosen.model_copy(update={"ingest": chosen.ingest.model_copy(update={"nodes": nodes})})
+    stack = Stack(chosen, say, {**settings_overrides(settings), "CHANGEOVER_NODES": ",".join(nodes)})
+    return run(stack, fleet, notes=notes_of(chosen, fleet), seconds=seconds, json=json, records=chosen.archive.on)
 
 
 def demo(

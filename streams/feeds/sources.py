@@ -2,6 +2,57 @@
 
 from __future__ import annotations
 
+from streams.feeds import (
+    akash,
+    binance,
+    bitcoind,
+    bitstamp,
+    braiins,
+    caiso,
+    coinbase,
+    coinbase_exchange,
+    ercot_api,
+    ercot_mis,
+    http_json,
+    kraken,
+    lambda_cloud,
+    luxor,
+    mempool,
+    miso,
+    nyiso,
+    ornn,
+    pjm,
+    prime_intellect,
+    runpod,
+    sf_compute,
+    spp,
+    vast,
+)
 from streams.feeds.contract import Source
 
-SOURCES: tuple[Source, ...] = ()
+SOURCES: tuple[Source, ...] = (
+    coinbase.SOURCE,
+    coinbase_exchange.SOURCE,
+    kraken.SOURCE,
+    bitstamp.SOURCE,
+    binance.SOURCE,
+    mempool.SOURCE,
+    bitcoind.SOURCE,
+    luxor.SOURCE,
+    braiins.SOURCE,
+    vast.SOURCE,
+    runpod.SOURCE,
+    lambda_cloud.SOURCE,
+    akash.SOURCE,
+    prime_intellect.SOURCE,
+    sf_compute.SOURCE,
+    ornn.SOURCE,
+    http_json.SOURCE,
+    ercot_api.SOURCE,
+    ercot_mis.SOURCE,
+    caiso.SOURCE,
+    nyiso.SOURCE,
+    pjm.SOURCE,
+    miso.SOURCE,
+    spp.SOURCE,
+)

@@ -69,7 +69,7 @@ class Machine:
                 assert given[variable] == there
                 given[variable] = place
         given.pop("CHANGEOVER_HTTP_PORT", None)
-        return {"PATH": os.environ["PATH"]} | given
+        return {"PATH": os.environ["PATH"], "CHANGEOVER_SOURCES": "none"} | given
 
     def words(self, name: str) -> list[str]:
         """A service's command, its bind mounts where they lie here."""

@@ -261,7 +261,7 @@ def log_time_us(client: redis.Redis, head: str) -> int:
     return int(found or 0)
 
 
-def test_up_runs_live_says_that_it_reads_no_market_applies_the_fleet_and_records(
+def test_up_runs_live_says_which_series_no_source_brings_applies_the_fleet_and_records(
     live: tuple[Command, redis.Redis], tmp_path: Path
 ) -> None:
     command, client = live
@@ -271,7 +271,7 @@ def test_up_runs_live_says_that_it_reads_no_market_applies_the_fleet_and_records
     first_us = log_time_us(client, names.key(miner, "head"))
     command.until(lambda: log_time_us(client, names.key(miner, "head")) > first_us + 1_000_000)
     assert command.interrupt() == 0
-    assert "This version reads no market by itself" in command.said
+    assert "Prices from no source" in command.said
     archive = tmp_path / "changeover" / "archive"
     assert f"recording the log to {archive} ([archive] on = false leaves it out)" in command.said
     checked = check_archive(archive)

@@ -118,7 +118,9 @@ async def test_a_live_log_begins_with_an_epoch_of_the_worker_and_is_ticked_by_ea
 
         async def ticked() -> bool:
             clocks = {raw.instance.split("-")[0] for raw in await live.log() if raw.feed == "clock"}
-            return clocks == {"worker", "ingest"} and int(str(engine.health.facts.get("log_time_us", 0))) > 0
+            facts = engine.health.facts
+            began = facts.get("epoch") == 1 and int(str(facts.get("log_time_us", 0))) > 0
+            return began and clocks == {"worker", "ingest"}
 
         await live.make_topics()
         await until(ticked)

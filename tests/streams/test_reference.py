@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from streams.feed_settings import KEY_NAMES
 from streams.reference import DECIDING, pages
 from streams.settings import ENVIRONMENT, Settings
 
@@ -21,8 +22,10 @@ def test_every_setting_and_every_variable_stands_on_the_page() -> None:
     page = pages()["settings.md"].decode()
     for variable in ENVIRONMENT:
         assert f"`{variable}`" in page
-    for table in Settings.model_fields:
+    for table in Settings.model_fields.keys() - {"keys"}:
         assert f"## [{table}]" in page
+    for key in KEY_NAMES:
+        assert f"`{key}`" in page
     for key in DECIDING:
         assert f"`{key}`" in page
 

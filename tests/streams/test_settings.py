@@ -175,6 +175,34 @@ def test_the_example_file_holds_every_key_with_its_default() -> None:
         annotation = field.annotation
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             assert list(document[name]) == list(annotation.model_fields), name
-        else:
+        elif name == "deciding":
             assert list(document[name]) == [each.name for each in fields(DecidingConfig)]
-    assert set(document) == set(Settings.model_fields)
+    assert set(document) == set(Settings.model_fields) - {"keys"}
+
+
+FEEDS_WRONG = (
+    ("[feeds.krake]\n", "there is no source [feeds.krake]; did you mean kraken?"),
+    ("[feeds.kraken]\nurll = 'x'", "[feeds.kraken] has no key 'urll'; did you mean url?"),
+    ("[feeds.kraken]\nurl = 'ftp://x'", "[feeds.kraken] url:"),
+    ("[feeds.kraken]\nsilent_s = 'soon'", "[feeds.kraken] silent_s:"),
+    ("[keys]\nLUXOR_API_KEY = 'x'", "keys of sources come from the environment alone"),
+)
+
+
+@pytest.mark.parametrize(("text", "said"), FEEDS_WRONG)
+def test_a_wrong_table_of_a_source_names_the_place_and_what_is_allowed(tmp_path: Path, text: str, said: str) -> None:
+    assert said in refusal(file=file_with(tmp_path, text))
+
+
+def test_keys_come_from_the_environment_or_a_file_it_names_and_are_never_shown(tmp_path: Path) -> None:
+    kept = tmp_path / "key"
+    kept.write_text(f"{SECRET}\n")
+    settings = load(environment={"LUXOR_API_KEY": SECRET, "ORNN_API_KEY_FILE": str(kept)})
+    assert {name: key.get_secret_value() for name, key in settings.keys.items()} == {
+        "LUXOR_API_KEY": SECRET,
+        "ORNN_API_KEY": SECRET,
+    }
+    assert SECRET not in repr(settings)
+    assert SECRET not in settings.model_dump_json()
+    with pytest.raises(SettingsError, match="ORNN_API_KEY_FILE: cannot read"):
+        load(environment={"ORNN_API_KEY_FILE": str(tmp_path / "none")})

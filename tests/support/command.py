@@ -23,12 +23,17 @@ class Command:
     def __init__(self, words: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
         self.lines: list[bytes] = []
         self._errors = folder / f"{words[0]}.stderr"
-        own = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error", "XDG_STATE_HOME": str(folder)}
-        data = {"XDG_DATA_HOME": str(folder)}  # what `up` records must not outlive the test
+        own = {
+            "PATH": os.environ["PATH"],
+            "PYTHONWARNINGS": "error",
+            "XDG_STATE_HOME": str(folder),
+            "XDG_DATA_HOME": str(folder),  # what `up` records must not outlive the test
+            "CHANGEOVER_SOURCES": "none",
+        }
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "streams.cli", *words],
-                env={**own, **data, "XDG_CACHE_HOME": str(folder), **environment},
+                env={**own, "XDG_STATE_HOME": str(folder), "XDG_CACHE_HOME": str(folder), **environment},
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 cwd=ROOT,

@@ -67,6 +67,7 @@ class Stage:
             "CHANGEOVER_RUN": self.names.run or "main",
             "CHANGEOVER_CACHE": str(self.folder),
             "CHANGEOVER_COMPILED": "0",
+            "CHANGEOVER_SOURCES": "none",
             **more,
         }
 

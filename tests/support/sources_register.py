@@ -1,0 +1,58 @@
+"""The documented payloads of every source, named once: a new source adds its file and its line here."""
+
+from __future__ import annotations
+
+from tests.support.sources import (
+    akash,
+    binance,
+    bitcoind,
+    bitstamp,
+    braiins,
+    caiso,
+    coinbase,
+    coinbase_exchange,
+    ercot_api,
+    ercot_mis,
+    http_json,
+    kraken,
+    lambda_cloud,
+    luxor,
+    mempool,
+    miso,
+    nyiso,
+    ornn,
+    pjm,
+    prime_intellect,
+    runpod,
+    sf_compute,
+    spp,
+    vast,
+)
+from tests.support.sources_contract import Case
+
+CASES: tuple[Case, ...] = (
+    coinbase.CASE,
+    coinbase_exchange.CASE,
+    kraken.CASE,
+    bitstamp.CASE,
+    binance.CASE,
+    mempool.CASE,
+    bitcoind.CASE,
+    luxor.CASE,
+    braiins.CASE,
+    vast.CASE,
+    runpod.CASE,
+    lambda_cloud.CASE,
+    akash.CASE,
+    prime_intellect.CASE,
+    sf_compute.CASE,
+    ornn.CASE,
+    http_json.CASE,
+    ercot_api.CASE,
+    ercot_mis.CASE,
+    caiso.CASE,
+    nyiso.CASE,
+    pjm.CASE,
+    miso.CASE,
+    spp.CASE,
+)
