@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -16,6 +17,7 @@ from streams.archive import choose_log
 from streams.cli import main
 from streams.errors import SettingsError
 from streams.history import open_history
+from streams.recorder import run_recorder
 from streams.replay import replay
 from streams.settings import load
 from streams.stack import Stack
@@ -157,7 +159,8 @@ def test_without_pyarrow_every_command_says_how_to_install_it(
     for words in (["ls"], ["verify"], ["export", "--to", "x.jsonl"]):
         assert main(["archive", *words]) == 2
         assert "pip install 'changeover[archive]'" in capsys.readouterr().err
-    assert main(["recorder"]) == 2
+    with pytest.raises(SettingsError, match="the archive needs pyarrow"):
+        asyncio.run(run_recorder(load(environment={})))
     said: list[str] = []
     stack = Stack(load(environment={}), said.append, {})
     stack.start_recorder()
