@@ -243,6 +243,20 @@ class Embedded(Table):
     ] = None
 
 
+class Archive(Table):
+    """The log kept as Parquet files, by `changeover recorder`; needs the extra `archive`."""
+
+    folder: Annotated[
+        Path | None,
+        ABSENT,
+        says("Folder of the archive.", "a folder; else changeover/archive in the user's data folder"),
+    ] = None
+    flush_s: Annotated[
+        float, says("How long a record may wait before it is on the disk [s].", "0.05 to 3600", ge=0.05, le=3_600)
+    ] = 5.0
+    on: Annotated[bool, says("Whether `up` records too, where pyarrow is installed.", "true, false (1, 0)")] = True
+
+
 class Demo(Table):
     """The simulated market, which ingest runs where the origin is demo and nowhere else."""
 

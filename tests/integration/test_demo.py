@@ -15,6 +15,7 @@ import orjson
 import pytest
 import redis
 
+from streams.archive import check_archive
 from streams.running import running_stack, state_file
 from streams.wire import Entry, Names, genesis_chain, next_chain
 from tests.support.command import ROOT, Command, is_running
@@ -260,8 +261,8 @@ def log_time_us(client: redis.Redis, head: str) -> int:
     return int(found or 0)
 
 
-def test_up_runs_live_says_which_series_no_source_brings_and_applies_the_fleet(
-    live: tuple[Command, redis.Redis],
+def test_up_runs_live_says_which_series_no_source_brings_applies_the_fleet_and_records(
+    live: tuple[Command, redis.Redis], tmp_path: Path
 ) -> None:
     command, client = live
     names = Names("live")
@@ -271,6 +272,11 @@ def test_up_runs_live_says_which_series_no_source_brings_and_applies_the_fleet(
     command.until(lambda: log_time_us(client, names.key(miner, "head")) > first_us + 1_000_000)
     assert command.interrupt() == 0
     assert "Prices from no source" in command.said
+    archive = tmp_path / "changeover" / "archive"
+    assert f"recording the log to {archive} ([archive] on = false leaves it out)" in command.said
+    checked = check_archive(archive)
+    assert checked.faults == []
+    assert checked.records > 4
     *signals, summary = map(orjson.loads, command.lines)
     assert summary["origin"] == "live"
     assert signals[0]["kind"] == "epoch"
