@@ -13,7 +13,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	&& echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test lint format bench wheel lock clean
+.PHONY: help install up demo test soak lint format bench wheel lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ test: lint ## Lint, types, import contracts, tests, doctests, every example in t
 	@$(BIN)/changeover compile  # once, instead of in every process that the tests start
 	@$(BIN)/changeover compile
 	$(BIN)/python -m pytest $(PYTEST) $(ARGS)
+
+soak: $(STAMP) ## Run ingest for half an hour against fake sources that fail at random; nothing may grow
+	@mkdir -p var
+	CHANGEOVER_TEST_SOAK_JSON=$${CHANGEOVER_TEST_SOAK_JSON-var/soak.json} $(BIN)/python -m pytest tests/soak -m slow -n 0 -s $(ARGS)
 
 lint: $(STAMP) ## Lint, format, types and import contracts only
 	$(BIN)/ruff check .
