@@ -26,8 +26,8 @@ from streams.settings_tables import Ingest as IngestTable
 from streams.wire import Names
 from tests.support.faulty_server import HTTP_FAULTS, Switch, either, faulty_http, serving
 from tests.support.restamped import Zone, paced
-from tests.support.sources_contract import Case, Serve
-from tests.support.sources_register import CASES
+from tests.support.served import case_of
+from tests.support.sources_contract import Serve
 from tests.support.stage import Stage, until, worker
 
 LIMIT_S = 3
@@ -95,11 +95,6 @@ class LiveStage(Stage):
                 "ingest": IngestTable(sources=SOURCES),
             }
         )
-
-
-def case_of(name: str) -> Case:
-    """The documented behaviour of a source."""
-    return next(case for case in CASES if case.source == name)
 
 
 class World:
