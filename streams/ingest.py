@@ -100,7 +100,7 @@ class IngestProcess(Process):
         """Note that a feed failed."""
         entry = self.book.entry(feed)
         entry.failures += 1
-        entry.state, entry.why = "waiting", reason
+        entry.state, entry.why, entry.ailing = "waiting", reason, True
         self._running.labels(feed).set(0)
         self._failures.labels(feed).inc()
 
@@ -139,6 +139,8 @@ async def watched(process: IngestProcess, feed: Feed, out: Appender, watchdog: W
             silent = process.book.silent(feed.name)
             if silent and now_us() > again_us and not running.done():
                 raise SilentError(f"{', '.join(silent[:3])} later than the limit: started anew", retriable=True)
+        if running.cancelled():  # from within: whoever stops us from outside cancels the wait above
+            raise FeedError("its run was cancelled from within", retriable=True)
         running.result()
     finally:
         running.cancel()

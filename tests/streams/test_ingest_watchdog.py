@@ -127,9 +127,10 @@ async def test_a_silent_feed_is_started_again_and_counted_and_those_beside_it_go
     silent = Scripted("silent", hang, share("a", LATE_US))
     well = Scripted("well", hang, share("b"))
     async with kept(process, silent, well):
-        await until(lambda: silent.runs >= 2)
+        await until(lambda: process.book.entry("silent").failures >= 1)
         lines = {line["feed"]: line for line in process.book.lines()}
-    assert lines["silent"]["failures"] == 1
+        await until(lambda: silent.runs >= 2)
+    assert (lines["silent"]["failures"], lines["silent"]["state"]) == (1, "waiting")
     assert "later than the limit: started anew" in lines["silent"]["why"]
     assert (lines["well"]["failures"], lines["well"]["state"], well.runs) == (0, "on", 1)
 
@@ -193,3 +194,29 @@ async def test_what_a_feed_raises_while_it_is_stopped_is_not_lost_on_the_loop() 
     del watching
     await asyncio.sleep(0)
     assert reports == []
+
+
+async def test_a_feed_that_cancels_itself_is_run_again() -> None:
+    """A task group takes a task that was cancelled for one that is done: such a feed would be gone without a word."""
+
+    async def cancel_itself() -> None:
+        raise asyncio.CancelledError
+
+    process = ingest_process()
+    feed = Scripted("cancelling", cancel_itself)
+    async with kept(process, feed):
+        await until(lambda: feed.runs >= 2)
+    assert process.book.entry("cancelling").why == "its run was cancelled from within"
+
+
+async def test_the_reason_of_a_failure_is_told_until_the_feed_has_a_price_again() -> None:
+    process = ingest_process()
+    process.failed("pool", "closed by the source, code 1012")
+    process.began("pool")
+    entry = process.book.entry("pool")
+    assert entry.why == "closed by the source, code 1012"
+    process.heard("pool", share("pool"))
+    assert (entry.why, entry.failures) == ("", 1)
+    process.heard("pool", RawRecord("http-json", now_us(), "", 0, b"busy", note=share("pool").note))
+    process.heard("pool", share("pool"))
+    assert (entry.why != "", entry.rejected) == (True, 1)
