@@ -43,6 +43,14 @@ class Zone:
 class PacedSocket(FaultySocket):
     """The server's end of a websocket at the pace of a busy venue: the fakes tick a hundred times a second."""
 
+    async def send_str(self, data: str, compress: int | None = None) -> None:
+        """Send a frame; a muted end notices, too, when the client has gone."""
+        if self.mute:
+            await asyncio.sleep(FRAME_EVERY_S)
+            if self._req is None or self._req.transport is None or self._req.transport.is_closing():
+                raise ConnectionResetError("the client has gone")
+        await super().send_str(data, compress)
+
     async def send_truly(self, data: str, compress: int | None = None) -> None:
         """Send a frame, then wait."""
         await super().send_truly(data, compress)

@@ -20,11 +20,13 @@ from tests.support.faulty_server import (
     SOCKET_FAULTS,
     FaultySocket,
     Handler,
+    SocketFault,
     Switch,
     either,
     serving,
 )
 from tests.support.feed_faults import HANDSHAKES
+from tests.support.restamped import PacedSocket
 from tests.support.sources_contract import Case
 from tests.support.sources_register import CASES
 
@@ -32,21 +34,10 @@ HTTP_SHARE = 0.15
 """Of the answers that fail."""
 HANDSHAKE_SHARE = 0.1
 """Of the handshakes that are refused."""
-PERIOD_S = 0.1
-"""Least time between two frames [s]: a busy venue's pace, where the fakes tick a hundred times a second."""
 FRAMES = (20, 300)
 """A websocket fails after so many frames: between 2 and 30 seconds."""
 
 Thrown = Counter[tuple[str, str]]
-
-
-class PacedSocket(FaultySocket):
-    """A faulty socket that sends no faster than a venue."""
-
-    async def send_truly(self, data: str, compress: int | None = None) -> None:
-        """Send a frame, then wait."""
-        await super().send_truly(data, compress)
-        await asyncio.sleep(PERIOD_S)
 
 
 def restless_http(case: Case, chance: random.Random, thrown: Thrown) -> Handler:
@@ -66,6 +57,16 @@ def restless_http(case: Case, chance: random.Random, thrown: Thrown) -> Handler:
     return handler
 
 
+def counted(fault: SocketFault, thrown: Thrown, cell: tuple[str, str]) -> SocketFault:
+    """The same fault, counted when it is thrown: a muted socket may outlive the count."""
+
+    async def counting(socket: FaultySocket, data: str) -> None:
+        thrown[cell] += 1
+        await fault(socket, data)
+
+    return counting
+
+
 def restless_socket(case: Case, chance: random.Random, thrown: Thrown) -> Handler:
     """Speaks as documented, until a fault."""
 
@@ -76,13 +77,12 @@ def restless_socket(case: Case, chance: random.Random, thrown: Thrown) -> Handle
             name = chance.choice(sorted(HANDSHAKES))
             thrown[case.source, name] += 1
             return web.Response(status=HANDSHAKES[name], headers={"Retry-After": "2"})
-        name, switch = chance.choice(sorted(SOCKET_FAULTS)), Switch()
-        error = case.refused[0].body
-        socket = PacedSocket(SOCKET_FAULTS[name], lambda _: True, error, switch, at=chance.randint(*FRAMES))
+        name = chance.choice(sorted(SOCKET_FAULTS))
+        fault = counted(SOCKET_FAULTS[name], thrown, (case.source, name))
+        socket = PacedSocket(fault, lambda _: True, case.refused[0].body, Switch(), at=chance.randint(*FRAMES))
         await socket.prepare(request)
         with suppress(ConnectionError, RuntimeError, TypeError):  # the client, or the fault, has closed it
             await case.serve_socket(socket)
-        thrown[case.source, name] += switch.thrown
         await socket.close()
         return socket
 
