@@ -15,7 +15,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	&& echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test chaos lint format bench wheel lock clean
+.PHONY: help install up demo test chaos soak lint format bench wheel lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ chaos: $(STAMP) ## Break everything at random points and compare the feed with t
 	CHANGEOVER_TEST_CHAOS_RUNS=$(RUNS) CHANGEOVER_TEST_CHAOS_SEED=$(SEED) CHANGEOVER_TEST_CHAOS_FIGURES=var/chaos.jsonl \
 		$(BIN)/python -m pytest -q tests/chaos --show-capture=no $(ARGS)
 	@$(BIN)/python -m tests.support.chaos.figures var/chaos.jsonl
+
+soak: $(STAMP) ## Run ingest for half an hour against fake sources that fail at random; nothing may grow
+	@mkdir -p var
+	CHANGEOVER_TEST_SOAK_JSON=$${CHANGEOVER_TEST_SOAK_JSON-var/soak.json} $(BIN)/python -m pytest tests/soak -m slow -n 0 -s $(ARGS)
 
 lint: $(STAMP) ## Lint, format, types and import contracts only
 	$(BIN)/ruff check .
