@@ -4,6 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 ARGS   ?=
+RUNS   ?= 200
+SEED   ?= 1
 # Two processes, each file's tests in one of them, so that the fixtures of a file are built once.
 PYTEST ?= -n 2 --dist loadfile
 
@@ -13,7 +15,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	&& echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test lint format bench wheel lock clean
+.PHONY: help install up demo test chaos soak lint format bench wheel lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,8 +38,17 @@ demo: $(STAMP) ## The same on a simulated market with a power spike: signals wit
 
 test: lint ## Lint, types, import contracts, tests, doctests, every example in the docs
 	@$(BIN)/changeover compile  # once, instead of in every process that the tests start
-	@$(BIN)/changeover compile
 	$(BIN)/python -m pytest $(PYTEST) $(ARGS)
+
+chaos: $(STAMP) ## Break everything at random points and compare the feed with the log: RUNS runs from seed SEED, 6 faults each
+	@$(BIN)/changeover compile
+	CHANGEOVER_TEST_CHAOS_RUNS=$(RUNS) CHANGEOVER_TEST_CHAOS_SEED=$(SEED) CHANGEOVER_TEST_CHAOS_FIGURES=var/chaos.jsonl \
+		$(BIN)/python -m pytest -q tests/chaos --show-capture=no $(ARGS)
+	@$(BIN)/python -m tests.support.chaos.figures var/chaos.jsonl
+
+soak: $(STAMP) ## Run ingest for half an hour against fake sources that fail at random; nothing may grow
+	@mkdir -p var
+	CHANGEOVER_TEST_SOAK_JSON=$${CHANGEOVER_TEST_SOAK_JSON-var/soak.json} $(BIN)/python -m pytest tests/soak -m slow -n 0 -s $(ARGS)
 
 lint: $(STAMP) ## Lint, format, types and import contracts only
 	$(BIN)/ruff check .
@@ -59,8 +70,8 @@ PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashe
 	--no-emit-find-links --custom-compile-command "make lock"
 
 lock: ## Pin every dependency with its hashes again, for us and for the image (needs uv)
-	$(PIN) pyproject.toml --extra embedded --group dev --upgrade --output-file requirements.lock
-	$(PIN) pyproject.toml --constraint requirements.lock --output-file deploy/requirements.lock
+	$(PIN) pyproject.toml --extra embedded --extra archive --group dev --upgrade --output-file requirements.lock
+	$(PIN) pyproject.toml --extra archive --constraint requirements.lock --output-file deploy/requirements.lock
 	echo hatchling | $(PIN) - --constraint requirements.lock --output-file deploy/build.lock
 
 clean: ## Remove .venv, caches and what runs have written

@@ -18,6 +18,7 @@ from faust.types import Message
 from streams.bridge import Bridge
 from streams.connect import kafka_connection, wait_for_topics
 from streams.exit_codes import HALTED
+from streams.keeper import Keeper
 from streams.log import RawProducer, TopicProducer
 from streams.log.connection import Connection
 from streams.now import now_us
@@ -140,12 +141,13 @@ async def run_agents(settings: Settings) -> Ending:
     process = Process(settings, "agents")
     door = Door(process)
     bridge = Bridge(process)
+    keeper = Keeper(process, bridge)
 
     async def build() -> Built:
         await wait_for_topics(process)  # a topic that is missing when Faust starts is never read
         await door.start()
         app = agents_app(process, door)
-        return app, [Guarded(process, "bridge", bridge.run)]
+        return app, [Guarded(process, "bridge", bridge.run), Guarded(process, "keeper", keeper.run)]
 
     try:
         return await supervise(process, build)

@@ -9,18 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-
 from streams.backoff import Backoff
 from streams.connect import REDIS_AWAY, kafka_connection, open_redis, text_of
+from streams.copies import entry_of, records_of
 from streams.errors import DivergedError, WorldError
-from streams.log.connection import Connection, broker_errors
+from streams.log.connection import Connection
 from streams.log.producer import TopicProducer
 from streams.process import Process
 from streams.tail import Follower, Told
-from streams.wire import MAX_MESSAGE_BYTES, Entry
+from streams.wire import Entry
 
-LAST_LOOK_MS = 500
 EVERYTHING = 2**62
 
 
@@ -44,28 +42,10 @@ async def held_entries(connection: Connection, topic: str) -> dict[str, tuple[in
     Reads the whole topic: Kafka keeps no index by key, and no other place can say what the topic really holds.
     """
     held: dict[str, tuple[int, int]] = {}
-    with broker_errors(connection, f"read topic {topic}"):
-        consumer = AIOKafkaConsumer(
-            **connection.options(), enable_auto_commit=False, max_partition_fetch_bytes=MAX_MESSAGE_BYTES
-        )
-        partition = TopicPartition(topic, 0)
-        consumer.assign([partition])
-        await consumer.start()
-        try:
-            await consumer.seek_to_beginning(partition)
-            end = (await consumer.end_offsets([partition]))[partition]
-            while True:
-                found = await consumer.getmany(timeout_ms=LAST_LOOK_MS)
-                for record in found.get(partition, ()):
-                    headers = dict(record.headers)
-                    miner = record.key.decode()
-                    place = int(headers["generation"]), int(headers["seq"])
-                    held[miner] = max(place, held.get(miner, (0, 0)))
-                # Some brokers name the start of the last batch as the end: one empty look behind it makes sure.
-                if not found and await consumer.position(partition) >= end:
-                    return held
-        finally:
-            await consumer.stop()
+    async for record in records_of(connection, topic):
+        miner, generation, entry = entry_of(record)
+        held[miner] = max((generation, entry.seq), held.get(miner, (0, 0)))
+    return held
 
 
 class Bridge:
@@ -74,6 +54,8 @@ class Bridge:
     def __init__(self, process: Process) -> None:
         self._process = process
         self._copied = process.health.counter("signals_copied", "Entries copied to topic signals, by miner.", "miner")
+        self.copied: dict[str, tuple[int, int]] = {}
+        """(generation, seq) up to which the topic holds each miner's entries, every one."""
         self._stopped = process.health.gauge("bridge_stopped", "Whether the bridge stopped for good (1).")
 
     async def run(self) -> None:
@@ -82,6 +64,7 @@ class Bridge:
         connection = kafka_connection(settings)
         topic = settings.names.topic("signals")
         held = await held_entries(connection, topic)
+        self.copied = dict(held)
         producer = TopicProducer(connection, topic)
         await producer.start()
         client = open_redis(settings)
@@ -121,5 +104,6 @@ class Bridge:
                 for each, entry in copies
             )
         )
-        for each, _ in copies:
+        for each, entry in copies:
             self._copied.labels(each.miner).inc()
+            self.copied[each.miner] = (int(each.signal["generation"]), entry.seq)

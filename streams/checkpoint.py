@@ -8,7 +8,7 @@ import orjson
 
 from streams.errors import WorldError
 
-CHECKPOINT_SCHEMA = 1
+CHECKPOINT_SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +16,7 @@ class Checkpoint:
     """State of one miner (or of the market alone) after the record at ``offset``.
 
     ``miner_json`` is the fleet document in force, empty for the market; ``config`` the deciding configuration's JSON.
+    ``miners``, of the market's alone: the miners born by then, without whose checkpoints it leads nowhere.
     """
 
     miner: str
@@ -29,6 +30,7 @@ class Checkpoint:
     config: bytes
     miner_json: bytes
     state: bytes
+    miners: tuple[str, ...] = ()
 
     def encode(self) -> bytes:
         """One blob: a header line in JSON, then the state's bytes."""
@@ -45,6 +47,7 @@ class Checkpoint:
                 "chain": self.chain,
                 "config": self.config.decode(),
                 "miner_json": self.miner_json.decode(),
+                "miners": self.miners,
             }
         )
         return header + b"\n" + self.state
@@ -58,7 +61,8 @@ class Checkpoint:
             if header.pop("schema") != CHECKPOINT_SCHEMA:
                 raise WorldError(f"a checkpoint is not of schema {CHECKPOINT_SCHEMA}, the one read here: rebuild")
             config, miner_json = header.pop("config").encode(), header.pop("miner_json").encode()
-            found = cls(config=config, miner_json=miner_json, state=state, **header)
+            miners = tuple(header.pop("miners"))
+            found = cls(config=config, miner_json=miner_json, state=state, miners=miners, **header)
         except (ValueError, KeyError, TypeError, AttributeError) as fault:
             raise WorldError(
                 f"a checkpoint of {len(blob)} bytes is damaged ({fault}): delete it, or rebuild"

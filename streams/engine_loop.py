@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TypeVar
@@ -24,6 +23,8 @@ from streams.metrics import EngineMetrics
 from streams.opening import Opening, carried_heads, market_name, open_pipeline, verify_heads
 from streams.pipeline import Mode, Pipeline, Rejected, Step
 from streams.process import Process
+from streams.recent import Recent
+from streams.refill import refill
 from streams.rejected import rejected_message
 from streams.sink import Sink
 from streams.wire import MARKET, RawRecord, SinkBatch
@@ -73,6 +74,7 @@ class EngineLoop:
         self._registered: set[str] = set()
         self._fruitless = 0
         self._last: RawRecord | None = None
+        self._recent = Recent()
         self.opened = asyncio.Event()
 
     async def run(self) -> None:
@@ -82,6 +84,7 @@ class EngineLoop:
             LogChangedError, DivergedError, HaltedError, WorldError: what ends the process, each with one line.
         """
         while not self._process.stopping.is_set():
+            await self._held(self._refill)
             opening = await self._held(lambda: open_pipeline(self._sink, self._reader, self._mode))
             if opening.standby:
                 await self._wait(opening.standby)
@@ -91,6 +94,16 @@ class EngineLoop:
                 await self._work(opening.pipeline)
             except Rewind as rewind:
                 self._go_back(rewind)
+
+    async def _refill(self) -> None:
+        """Fill again what Redis lost, from the copies in Kafka."""
+        part, market = self._mode.part, market_name(self._mode.part)
+        began = asyncio.get_running_loop().time()
+        filled = await refill(self._sink, self._reader, self._process.settings.names, part, market)
+        if filled is not None:
+            seconds = asyncio.get_running_loop().time() - began
+            self._process.say(f"{filled} in {seconds:.1f} s", loud=True)
+            self._process.health.facts["refilled"] = str(filled)
 
     def _go_back(self, rewind: Rewind) -> None:
         """Say why the work goes on from the checkpoint; give up where that has not helped."""
@@ -105,6 +118,7 @@ class EngineLoop:
 
     def _begin(self, opening: Opening) -> None:
         pipeline = opening.pipeline
+        self._recent = Recent()
         self._reader.seek(pipeline.offset + 1)
         self._registered = set(opening.heads)
         self._metrics.place(pipeline)
@@ -112,8 +126,6 @@ class EngineLoop:
         self._process.health.facts["opened"] = opening.how
         self._serving(pipeline)
         self.opened.set()
-        gc.collect()
-        gc.freeze()  # modules and the restored state live as long as the process: the collector need not walk them
 
     async def _work(self, pipeline: Pipeline) -> None:
         """Read, process, deliver, until the process stops, or other code has had its turn."""
@@ -149,6 +161,7 @@ class EngineLoop:
         await self._register(step.batches)
         await self._deliver(step.batches)
         await self._keep(step.checkpoints)
+        await self._trim(pipeline, step.checkpoints)
         self._metrics.advanced(pipeline, step, raws)
         return step
 
@@ -191,10 +204,23 @@ class EngineLoop:
                 raise HaltedError(f"HALTED: {reply.detail}: this worker made a batch no worker may make")
             if reply.status == "REFUSED":
                 raise WorldError(f"REFUSED: {reply.detail}; another worker or a rebuild is ahead: start again")
-        for reply in replies:
-            if reply.status in ("GAP", "EMPTY"):
+        for batch, reply in zip(batches, replies, strict=True):
+            if reply.status == "EMPTY" or (reply.status == "GAP" and not await self._resend(batch, reply.head_offset)):
                 raise Rewind(f"{reply.status}: {reply.detail}")
+        self._recent.keep(batches)
         self._fruitless = 0
+
+    async def _resend(self, batch: SinkBatch, head_offset: int) -> bool:
+        """Write again what a Redis that came back older lacks before a batch, if it is still at hand, and the batch."""
+        again = self._recent.since(batch.miner, head_offset)
+        if not again:
+            return False
+        replies = await self._held(lambda: self._sink.write_many([*again, batch]))
+        resent = all(reply.status in ("OK", "DUPLICATE") for reply in replies)
+        if resent:
+            self._metrics.resent.inc(len(again))
+            self._process.say(f"{batch.miner}: Redis came back at offset {head_offset}, {len(again)} batches resent")
+        return resent
 
     async def _keep(self, checkpoints: Sequence[Checkpoint]) -> None:
         """Store checkpoints, after all that lies before them is delivered; the market's last (see ``market_name``)."""
@@ -205,6 +231,14 @@ class EngineLoop:
                 store = partial(self._sink.store_checkpoint, name, each.offset, each.encode())
             await self._held(store)
             self._metrics.checkpoint_offset.set(each.offset)
+
+    async def _trim(self, pipeline: Pipeline, checkpoints: Sequence[Checkpoint]) -> None:
+        """At a checkpoint mark, hear up to where streams may be trimmed: what lies below is held by topic `signals`."""
+        for each in checkpoints:
+            if each.miner != MARKET:
+                stream = pipeline.streams[each.miner]
+                below = await self._held(partial(self._sink.trim_mark, each.miner, stream.generation))
+                stream.trim_below = max(stream.trim_below, below)
 
     async def _stand_by(self, pipeline: Pipeline, epoch: EpochStart) -> None:
         """Another code's epoch begins: leave checkpoints before it, and wait until that code has gone beyond them."""

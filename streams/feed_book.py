@@ -78,7 +78,7 @@ class FeedLine(TypedDict):
 
 @dataclass(slots=True)
 class FeedEntry:
-    """What is known of one feed. ``state``: on, waiting, off, done."""
+    """What is known of one feed. ``state``: on, waiting, off, done. ``ailing``: it failed and gave no price since."""
 
     name: str
     state: str = "on"
@@ -90,6 +90,7 @@ class FeedEntry:
     failures: int = 0
     heard_us: int = 0
     began_us: int = 0
+    ailing: bool = False
     latest: dict[str, Observation] = field(default_factory=dict)
 
     def hear(self, raw: RawRecord) -> None:
@@ -108,6 +109,8 @@ class FeedEntry:
         self.parsed += len(found.records)
         self.rejected += len(found.faults)
         self.ignored += not found.records and not found.faults
+        if found.records and self.ailing:
+            self.why, self.ailing = "", False
         if found.faults:
             self.why = found.reason
         for record in found.records:

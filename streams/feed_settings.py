@@ -10,7 +10,7 @@ from pydantic import SecretStr, ValidationError
 from streams.errors import SettingsError
 from streams.feeds.contract import Options
 from streams.feeds.sources import SOURCES
-from streams.settings_tables import nearest
+from streams.settings_errors import nearest
 
 OF_A_FILE = "_FILE"
 """``<KEY>_FILE`` names a file whose content is the key, as containers are given secrets."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
 from mode import Service
 
+from models.records import SECOND_US
 from streams.backoff import Backoff
 from streams.clock import append_ticks
 from streams.connect import kafka_connection, wait_for_topics
 from streams.errors import FeedError
 from streams.feed_book import FeedBook
-from streams.feeds.contract import Feed
+from streams.feeds.contract import Appender, Feed
 from streams.log import RawProducer, RecordTooLargeError
 from streams.now import now_us
 from streams.process import Built, Ending, Guarded, Process, quiet_app, supervise
@@ -27,18 +30,33 @@ LONGEST_PAUSE_S = 60.0
 WELL_S = 60.0
 """A feed that ran this long [s] is well: the pause after its next failure is short again."""
 
-LOOK_S = 5.0
-"""How often a feed's series are looked at [s]."""
-SILENCE_US = 60_000_000
-"""How long a feed may run before it is stopped for being silent [us]."""
-
 FeedRegister = Mapping[str, Callable[[], Feed]]
+
+
+@dataclass(frozen=True, slots=True)
+class Watchdog:
+    """How a feed that says nothing is found.
+
+    ``look_s``: how often its series are looked at [s]. ``silence_us``: how long it may run before it is stopped for
+    being silent [us].
+    """
+
+    look_s: float = 5.0
+    silence_us: int = 60 * SECOND_US
+
+
+class Log(Protocol):
+    """What ingest appends to."""
+
+    async def append(self, feed: str, receipt_time_us: int, payload: bytes, note: str = "") -> object:
+        """Append one payload; return once the log has it."""
+        ...
 
 
 class FeedAppender:
     """Where one feed puts what it received: counted, measured, then in the log."""
 
-    def __init__(self, name: str, producer: RawProducer, process: IngestProcess) -> None:
+    def __init__(self, name: str, producer: Log, process: IngestProcess) -> None:
         self.name = name
         self._producer = producer
         self._process = process
@@ -82,7 +100,7 @@ class IngestProcess(Process):
         """Note that a feed failed."""
         entry = self.book.entry(feed)
         entry.failures += 1
-        entry.state, entry.why = "waiting", reason
+        entry.state, entry.why, entry.ailing = "waiting", reason, True
         self._running.labels(feed).set(0)
         self._failures.labels(feed).inc()
 
@@ -106,28 +124,30 @@ class SilentError(FeedError):
     """A feed that runs and says nothing that could be used."""
 
 
-async def watched(process: IngestProcess, feed: Feed, out: FeedAppender) -> None:
+async def watched(process: IngestProcess, feed: Feed, out: Appender, watchdog: Watchdog) -> None:
     """Run a feed under the watchdog: when every series of it is late it is stopped and started again.
 
     A socket may stay open and say nothing for hours, and a poll may be told the same old page for ever.
     """
     running = asyncio.create_task(feed.run(out), name=f"feed {feed.name}")
-    again_us = now_us() + SILENCE_US
+    again_us = now_us() + watchdog.silence_us
     try:
         while not running.done():
-            await asyncio.wait({running}, timeout=LOOK_S)
+            await asyncio.wait({running}, timeout=watchdog.look_s)
             late = process.book.entry(feed.name).stale(now_us(), process.settings.deciding)
             process.stale(feed.name, len(late))
             silent = process.book.silent(feed.name)
             if silent and now_us() > again_us and not running.done():
                 raise SilentError(f"{', '.join(silent[:3])} later than the limit: started anew", retriable=True)
+        if running.cancelled():  # from within: whoever stops us from outside cancels the wait above
+            raise FeedError("its run was cancelled from within", retriable=True)
         running.result()
     finally:
         running.cancel()
-        await asyncio.wait({running})
+        await asyncio.gather(running, return_exceptions=True)  # what a feed raises while it is stopped counts no more
 
 
-async def keep_running(process: IngestProcess, feed: Feed, producer: RawProducer) -> None:
+async def keep_running(process: IngestProcess, feed: Feed, producer: Log, watchdog: Watchdog) -> None:
     """Run a feed, and again whenever it fails; whatever it raises stays here."""
     out = FeedAppender(feed.name, producer, process)
     pauses = Backoff(first_s=FIRST_PAUSE_S, longest_s=LONGEST_PAUSE_S)
@@ -136,7 +156,7 @@ async def keep_running(process: IngestProcess, feed: Feed, producer: RawProducer
         began, asked_s = loop.time(), 0.0
         process.began(feed.name)
         try:
-            await watched(process, feed, out)
+            await watched(process, feed, out, watchdog)
         except FeedError as error:
             reason, asked_s = str(error), error.retry_after_s or 0.0
         except Exception as error:  # a feed with a bug must not stop the others
@@ -157,10 +177,17 @@ async def keep_running(process: IngestProcess, feed: Feed, producer: RawProducer
 class Ingest:
     """Opens the log and keeps the feeds running."""
 
-    def __init__(self, process: IngestProcess, register: FeedRegister, off: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        process: IngestProcess,
+        register: FeedRegister,
+        off: Mapping[str, str] | None = None,
+        watchdog: Watchdog = Watchdog(),
+    ) -> None:
         self._process = process
         self._register = register
         self._off = dict(off or {})
+        self._watchdog = watchdog
 
     async def run(self) -> None:
         """Run every feed and the clock until stopped."""
@@ -175,7 +202,7 @@ class Ingest:
         try:
             async with asyncio.TaskGroup() as tasks:
                 for make in self._register.values():
-                    tasks.create_task(keep_running(process, make(), producer))
+                    tasks.create_task(keep_running(process, make(), producer, self._watchdog))
                 if settings.ticks:
                     tasks.create_task(append_ticks(producer))
                 names = ", ".join(self._register) or "none"

@@ -26,6 +26,7 @@ class EngineMetrics:
         self.checkpoint_offset = health.gauge("checkpoint_offset", "Offset of the last checkpoint stored.")
         self.replies = health.counter("sink_replies", "What the sink did with batches.", "status")
         self.rewinds = health.counter("rewinds", "Times the loop went back to a checkpoint.")
+        self.resent = health.counter("batches_resent", "Batches written again to a Redis that came back older.")
         self.redis_up = health.gauge("redis_up", "Whether Redis answered last (1) or not (0).")
         self.batch_seconds = health.histogram("batch_seconds", "From records read to all of it delivered.")
 

@@ -93,6 +93,9 @@ async def usable_checkpoints(sink: Sink, heads: dict[str, Head], part: Part) -> 
     if found is None:
         return [], "there is no checkpoint"
     market = Checkpoint.decode(found[1])
+    lost = [miner for miner in market.miners if part.carries(miner) and miner not in heads]
+    if lost:
+        return [], f"the streams of {', '.join(lost)} are missing"
     checkpoints = [market]
     for miner, head in heads.items():
         kept = await sink.load_checkpoint(miner)

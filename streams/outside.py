@@ -26,6 +26,9 @@ from pydantic_core import ErrorDetails
 
 from models.records import OBSERVATION_KINDS
 
+RESERVED = frozenset({"http-json"})
+"""Names that no outsider may write under: the private namespaces of our own sources."""
+
 MAX_MESSAGE_BYTES = 1024 * 1024
 MAX_OBSERVATIONS = 1_000
 
@@ -148,6 +151,8 @@ def whose(observation: Outside, header: str | None) -> str:
     principal = header or observation.principal
     if principal is None:
         raise ValueError("nobody is named: give header principal or field principal")
+    if principal in RESERVED:
+        raise ValueError(f"principal {principal!r} is the name of a source of ours; use another")
     return principal
 
 

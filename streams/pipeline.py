@@ -246,6 +246,7 @@ class Pipeline:
             config=orjson.dumps(self.config),
             miner_json=encode_miner(engine.miner) if engine.miner else b"",
             state=engine.snapshot(),
+            miners=tuple(self.miners) if miner == MARKET else (),
         )
 
     def _passed(self, miner: str) -> int:

@@ -10,7 +10,7 @@ from streams.errors import SettingsError
 from streams.feeds.contract import Feed, Options, Source
 from streams.feeds.sources import SOURCES
 from streams.settings import Settings
-from streams.settings_tables import nearest
+from streams.settings_errors import nearest
 
 
 @dataclass(slots=True)

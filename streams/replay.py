@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import groupby, islice
@@ -115,13 +115,22 @@ def replay(question: Question, parts: int = 1, *, chunk: int = CHUNK, codec: boo
     ``chunk`` is how many records are taken at a time. ``codec`` reads the raw records' bytes even where the importer
     offers rows. Neither changes a bit of the answer.
     """
+    return run_parts(
+        lambda pipeline: _by_codec(question, pipeline, chunk) if codec else _by_rows(question, pipeline, chunk),
+        question.code_hash,
+        parts,
+    )
+
+
+def run_parts(steps: Callable[[Pipeline], Iterable[Step]], code_hash: str, parts: int) -> Answer:
+    """Run the steps that a log gives a pipeline, once for each part, into sinks in memory."""
     began = time.perf_counter()
     answer = Answer()
     for part in Part.all(parts):
-        mode = Mode(origin="replay", code_hash=question.code_hash, part=part, any_code=True, marks=False, sites=False)
-        pipeline = Pipeline(mode)
-        steps = _by_codec(question, pipeline, chunk) if codec else _by_rows(question, pipeline, chunk)
-        one = asyncio.run(_delivered(pipeline, steps))
+        pipeline = Pipeline(
+            Mode(origin="replay", code_hash=code_hash, part=part, any_code=True, marks=False, sites=False)
+        )
+        one = asyncio.run(_delivered(pipeline, steps(pipeline)))
         answer.observations, answer.ticks, answer.rejected = one.observations, one.ticks, one.rejected
         answer.entries.update(one.entries)
     answer.seconds = time.perf_counter() - began
@@ -130,8 +139,13 @@ def replay(question: Question, parts: int = 1, *, chunk: int = CHUNK, codec: boo
 
 def _by_codec(question: Question, pipeline: Pipeline, chunk: int) -> Iterator[Step]:
     """The log as bytes, a chunk at a time."""
-    records = iter(question.log())
-    while taken := list(islice(records, chunk)):
+    return in_chunks(question.log(), pipeline, chunk)
+
+
+def in_chunks(records: Iterable[RawRecord], pipeline: Pipeline, chunk: int = CHUNK) -> Iterator[Step]:
+    """What a pipeline makes of records of a log, a chunk at a time."""
+    waiting = iter(records)
+    while taken := list(islice(waiting, chunk)):
         yield pipeline.process(taken)
 
 
@@ -142,10 +156,8 @@ def _by_rows(question: Question, pipeline: Pipeline, chunk: int) -> Iterator[Ste
     opened = pipeline.process(list(islice(question.log(), begun)))
     rows = history_rows(question.history, pipeline.names, first_position=begun, after_us=at_us)
     if rows is None:
-        records = islice(question.log(), begun, None)
         yield opened
-        while taken := list(islice(records, chunk)):
-            yield pipeline.process(taken)
+        yield from in_chunks(islice(question.log(), begun, None), pipeline, chunk)
         return
     yield opened
     positions = rows["position"]

@@ -22,7 +22,10 @@ from models.records import DecidingConfig
 from streams.errors import SettingsError
 from streams.feed_settings import read_feeds, read_keys
 from streams.feeds.contract import Options
+from streams.settings_errors import explain, nearest
 from streams.settings_tables import (
+    Agents,
+    Archive,
     Demo,
     Embedded,
     Engine,
@@ -33,14 +36,14 @@ from streams.settings_tables import (
     Run,
     Table,
     Worker,
-    explain,
-    nearest,
 )
 from streams.wire import Names
 
 __all__ = [
     "ENVIRONMENT",
     "PORTS",
+    "Agents",
+    "Archive",
     "Demo",
     "Embedded",
     "Engine",
@@ -72,6 +75,11 @@ ENVIRONMENT: dict[str, tuple[str, str]] = {
     "CHANGEOVER_COMPILED": ("engine", "compiled"),
     "CHANGEOVER_TICKS": ("worker", "ticks"),
     "CHANGEOVER_START_UP_S": ("worker", "start_up_s"),
+    "CHANGEOVER_ARCHIVE": ("archive", "folder"),
+    "CHANGEOVER_ARCHIVE_FLUSH_S": ("archive", "flush_s"),
+    "CHANGEOVER_ARCHIVE_ON": ("archive", "on"),
+    "CHANGEOVER_CHECKPOINT_EVERY_S": ("agents", "checkpoint_every_s"),
+    "CHANGEOVER_KEEP_ENTRIES": ("agents", "keep_entries"),
     "CHANGEOVER_SOURCES": ("ingest", "sources"),
     "CHANGEOVER_NODES": ("ingest", "nodes"),
     "CHANGEOVER_BROKER_BINARY": ("embedded", "broker_binary"),
@@ -87,7 +95,7 @@ SETTINGS_FILE = "CHANGEOVER_SETTINGS"
 OF_THE_TESTS = ("CHANGEOVER_DATA", "CHANGEOVER_REFUSE_SKIPS", "CHANGEOVER_TEST_")
 """What variables begin with that only the test suite reads; services let them be."""
 
-PORTS = {"worker": 6061, "agents": 6062, "ingest": 6063}
+PORTS = {"worker": 6061, "agents": 6062, "ingest": 6063, "recorder": 6064}
 """Port of health and metrics of each kind of service, where none is set."""
 
 
@@ -100,7 +108,9 @@ class Settings(Table):
     http: Http = Http()
     engine: Engine = Engine()
     worker: Worker = Worker()
+    archive: Archive = Archive()
     ingest: Ingest = Ingest()
+    agents: Agents = Agents()
     embedded: Embedded = Embedded()
     demo: Demo = Demo()
     deciding: DecidingConfig = DecidingConfig()
@@ -123,6 +133,14 @@ class Settings(Table):
         if self.engine.cache is not None:
             return self.engine.cache.expanduser()
         return Path(process_environment().get("XDG_CACHE_HOME") or Path.home() / ".cache") / "changeover"
+
+    @property
+    def archive_folder(self) -> Path:
+        """Where the log is kept as files: as set, else in the user's data folder."""
+        if self.archive.folder is not None:
+            return self.archive.folder.expanduser()
+        data = process_environment().get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+        return Path(data) / "changeover" / "archive"
 
     def instance(self, service: str) -> str:
         """A name for this process among the producers of the log.

@@ -5,15 +5,12 @@ Each key carries what it means and what is allowed; the reference page and the m
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 from pydantic import model_validator as whole
-from pydantic_core import ErrorDetails
 
 from streams.wire import Origin
 
@@ -186,6 +183,23 @@ class Worker(Table):
     poll_ms: Annotated[int, says("How long one read waits for records [ms].", "1 to 10000", ge=1, le=10_000)] = 200
 
 
+class Agents(Table):
+    """Agents: the bridge to topic `signals` and the keeper of checkpoints."""
+
+    checkpoint_every_s: Annotated[
+        float, says("Time between sets of checkpoints in topic `checkpoints` [s].", "1 to 86400", ge=1, le=86_400)
+    ] = 300.0
+    keep_entries: Annotated[
+        int,
+        says(
+            "Entries of a miner kept in Redis, once topic `signals` holds them; older ones are trimmed.",
+            "100 to 100000000",
+            ge=100,
+            le=100_000_000,
+        ),
+    ] = 1_000_000
+
+
 NodeText = Annotated[str, Field(pattern=r"^[A-Z]{2,20}:\S(.{0,98}\S)?$")]
 
 
@@ -229,6 +243,20 @@ class Embedded(Table):
     ] = None
 
 
+class Archive(Table):
+    """The log kept as Parquet files, by `changeover recorder`; needs the extra `archive`."""
+
+    folder: Annotated[
+        Path | None,
+        ABSENT,
+        says("Folder of the archive.", "a folder; else changeover/archive in the user's data folder"),
+    ] = None
+    flush_s: Annotated[
+        float, says("How long a record may wait before it is on the disk [s].", "0.05 to 3600", ge=0.05, le=3_600)
+    ] = 5.0
+    on: Annotated[bool, says("Whether `up` records too, where pyarrow is installed.", "true, false (1, 0)")] = True
+
+
 class Demo(Table):
     """The simulated market, which ingest runs where the origin is demo and nowhere else."""
 
@@ -237,58 +265,3 @@ class Demo(Table):
     record: Annotated[
         Path | None, ABSENT, says("File that keeps the market as replayable history.", "a path that does not exist yet")
     ] = None
-
-
-def nearest(word: str, known: Iterable[str], before: str = "") -> str:
-    """``; did you mean X?`` where a known word is close, else the known words.
-
-    >>> nearest("brokrs", ["brokers", "user"]), nearest("zzz", ["a", "b"])
-    ('; did you mean brokers?', '; allowed: a, b')
-    """
-    words = sorted(known)
-    close = difflib.get_close_matches(word, words, n=1)
-    if close:
-        return f"; did you mean {before}{close[0]}?"
-    return f"; allowed: {', '.join(before + each for each in words)}"
-
-
-def explain(
-    error: ValidationError, model: type[BaseModel], file: Path | None, places: Mapping[tuple[str, str], str]
-) -> str:
-    """All refusals in one line. ``places``: which (table, key) came from which environment variable."""
-    return "; ".join(
-        explain_one(details, model, file, places)
-        for details in error.errors(include_input=False, include_url=False, include_context=False)
-    )
-
-
-def explain_one(
-    details: ErrorDetails, model: type[BaseModel], file: Path | None, places: Mapping[tuple[str, str], str]
-) -> str:
-    """One refusal: where, what, what is allowed."""
-    table, key, *_ = [*(str(part) for part in details["loc"]), "", ""]
-    if details["type"] == "extra_forbidden":
-        if key:
-            return f"{file}: [{table}] has no key {key!r}{nearest(key, keys_of(model, table))}"
-        return f"{file}: there is no table [{table}]{nearest(table, model.model_fields)}"
-    variable = places.get((table, key))
-    place = f"environment {variable}" if variable else f"{file or 'settings'}: [{table}] {key}".rstrip()
-    reason = details["msg"].removeprefix("Value error, ").removeprefix("Input ").removeprefix("Value ")
-    if details["type"] == "string_pattern_mismatch":
-        reason = "not of the form allowed"
-    allowed = allowed_for(model, table, key)
-    return f"{place}: {reason}" + (f"; allowed: {allowed}" if allowed else "")
-
-
-def keys_of(model: type[BaseModel], table: str) -> dict[str, Any]:
-    """The keys of a table with what is known of them; none for [deciding], which is no table class."""
-    annotation = model.model_fields[table].annotation
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return dict(annotation.model_fields)
-    return {}
-
-
-def allowed_for(model: type[BaseModel], table: str, key: str) -> str:
-    """The words a key allows, empty where it says none."""
-    field = keys_of(model, table).get(key)
-    return str(field.json_schema_extra["allowed"]) if field is not None else ""

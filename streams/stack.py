@@ -14,6 +14,7 @@ from typing import Self
 
 from pydantic import SecretStr
 
+from streams.archive import is_installed
 from streams.children import Services
 from streams.embedded import EmbeddedBroker, EmbeddedRedis
 from streams.errors import SettingsError
@@ -70,6 +71,14 @@ class Stack:
         self.forget()
         self.services.stop()
         self._stop_servers()
+
+    def start_recorder(self) -> None:
+        """Start who keeps the log as files, where pyarrow is installed; first, so that it is the last to stop."""
+        if is_installed():
+            self._say(f"recording the log to {self.settings.archive_folder} ([archive] on = false leaves it out)")
+            self.services.start("recorder")
+        else:
+            self._say("not recording the log: pyarrow is not installed (pip install 'changeover[archive]')")
 
     def start_readers(self) -> None:
         """Start who reads the log; they wait until it is prepared."""

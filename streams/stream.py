@@ -32,6 +32,7 @@ class Stream:
     seq_before: int = 0
     chain_before: str = ""
     log_time_us: int = 0  # of the last entry
+    trim_below: int = 0  # entries below this number may go from Redis
 
     def __post_init__(self) -> None:
         """A stream that begins starts from its generation's chain."""
@@ -104,6 +105,7 @@ class Stream:
             log_time_us=log_time_us,
             model_version=self.model_version,
             degraded=tuple(degraded),
+            trim_below=self.trim_below,
             sites=sites or {},
         )
         self.from_offset = to_offset + 1

@@ -17,6 +17,8 @@ MAX_BATCH_SIGNALS = 1_000
 
 Origin = Literal["live", "demo", "replay"]
 
+LARGEST_NUMBER = 2**63 - 1
+
 NO_OFFSET = -1  # the offset before a log's first record
 MARKET = "_market"  # the pseudo miner whose checkpoint is the market alone; no key of a miner begins with "_"
 
@@ -56,12 +58,15 @@ class RawRecord:
     def from_kafka(cls, offset: int, headers: Iterable[tuple[str, bytes]], payload: bytes | None) -> RawRecord:
         """Read a Kafka record back. Headers that are absent or broken give an empty feed, which nothing parses."""
         found = dict(headers)
+        broken = cls("", 0, "", 0, payload or b"", offset)
         try:
             feed = found["feed"].decode()
             receipt_time_us, counter = int(found["recv"]), int(found["n"])
             instance, note = found["inst"].decode(), found.get("note", b"").decode()
         except (KeyError, ValueError):
-            return cls("", 0, "", 0, payload or b"", offset)
+            return broken
+        if max(abs(receipt_time_us), abs(counter)) > LARGEST_NUMBER:  # of no producer of ours, and no file can hold it
+            return broken
         return cls(feed, receipt_time_us, instance, counter, payload or b"", offset, note)
 
     def hash(self) -> str:

@@ -45,7 +45,7 @@ def feeds(
     from streams.feed_check import check_all
     from streams.feeds.sources import SOURCES
     from streams.register import feeds_for
-    from streams.settings_tables import nearest
+    from streams.settings_errors import nearest
 
     known = [source.name for source in SOURCES]
     for name in sources or ():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,3 +22,28 @@ def read_settings(file: Path | None) -> Settings:
     from streams.settings import load
 
     return load(file)
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def read_time(option: str, text: str | None) -> int | None:
+    """A moment [us UTC] as an option gives it; None where it is not given.
+
+    Raises:
+        SettingsError: it is no time, or it does not say its zone.
+
+    >>> read_time("--from", "2024-06-17T00:00:00Z"), read_time("--from", "2024-06-16T19:00:00-05:00")
+    (1718582400000000, 1718582400000000)
+    """
+    from streams.errors import SettingsError
+
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise SettingsError(f"{option} {text!r} is no time with its zone, as 2026-11-24T10:00:00Z")
+    return (found - EPOCH) // timedelta(microseconds=1)

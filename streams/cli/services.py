@@ -1,4 +1,4 @@
-"""`changeover worker`, `ingest`, `agents`: the long-running services, one process each."""
+"""`changeover worker`, `ingest`, `agents`, `recorder`: the long-running services, one process each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (worker, ingest, agents):
+    for command in (worker, ingest, agents, recorder):
         app.command(command.__name__)(command)
 
 
@@ -59,6 +59,18 @@ def agents(*, json: Json = False, settings: SettingsFile = None) -> int:
 
     chosen = read_settings(settings)
     return until_ended("agents", lambda: run_agents(chosen), json=json)
+
+
+def recorder(*, json: Json = False, settings: SettingsFile = None) -> int:
+    """Copy the log to the archive: Parquet files that outlive what Kafka keeps, each record once.
+
+    Runs until stopped, and needs the extra `archive` (pyarrow). A second one on the same folder stands by. While the
+    disk refuses it holds and tries again. Keys with --json, at the end: service, ended, exit.
+    """
+    from streams.recorder import run_recorder
+
+    chosen = read_settings(settings)
+    return until_ended("recorder", lambda: run_recorder(chosen), json=json)
 
 
 def until_ended(service: str, start: Callable[[], Awaitable[Ending]], *, json: bool) -> int:

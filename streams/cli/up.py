@@ -38,7 +38,8 @@ def up(
 
     Prices come from the sources that need no key, those whose key is in the environment, and those the settings name;
     `changeover feeds` shows them. Power prices are those of the nodes the fleet reads. Broker and Redis are embedded
-    and hold nothing after the end, unless KAFKA_BROKERS and REDIS_URL are set.
+    and hold nothing after the end, unless KAFKA_BROKERS and REDIS_URL are set. Where pyarrow is installed a recorder
+    keeps the log in the archive, unless [archive] on is false.
     """
     from streams.errors import SettingsError
     from streams.feed_notes import nodes_of_fleet, notes_of
@@ -53,7 +54,7 @@ def up(
     nodes = chosen.ingest.nodes or nodes_of_fleet(fleet)
     chosen = chosen.model_copy(update={"ingest": chosen.ingest.model_copy(update={"nodes": nodes})})
     stack = Stack(chosen, say, {**settings_overrides(settings), "CHANGEOVER_NODES": ",".join(nodes)})
-    return run(stack, fleet, notes=notes_of(chosen, fleet), seconds=seconds, json=json)
+    return run(stack, fleet, notes=notes_of(chosen, fleet), seconds=seconds, json=json, records=chosen.archive.on)
 
 
 def demo(
@@ -130,8 +131,12 @@ def run(
     seconds: float | None,
     json: bool,
     begins_us: int | None = None,
+    records: bool = False,
 ) -> int:
-    """Run a stack under its view until it is told to stop; nothing it started is left when this returns."""
+    """Run a stack under its view until it is told to stop; nothing it started is left when this returns.
+
+    ``records``: with a recorder, where it can run.
+    """
     import logging
     import signal
 
@@ -142,6 +147,8 @@ def run(
     for note in notes:
         say(note)
     with stack:
+        if records:
+            stack.start_recorder()
         stack.start_readers()
         from streams import session  # slow to import: by now the servers and services are on their way
 

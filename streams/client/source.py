@@ -15,8 +15,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from streams.client.clock import RedisClock
+from streams.sink.redis_answers import entry_of, head_of
 from streams.sink.redis_errors import redis_errors
-from streams.sink.stored import entry_of, head_of
 from streams.wire import Entry, Head, Names
 
 AWAY = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)

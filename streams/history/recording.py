@@ -37,11 +37,13 @@ def encode_line(record: RawRecord) -> bytes:
         payload, coded = record.payload.decode(), False
     except UnicodeDecodeError:
         payload, coded = base64.b64encode(record.payload).decode("ascii"), True
+    noted = {"note": record.note} if record.note else {}
     line = {
         "feed": record.feed,
         "recv": record.receipt_time_us,
         "inst": record.instance,
         "n": record.counter,
+        **noted,
         "payload": payload,
         "base64": coded,
         "hash": record.hash(),
@@ -56,6 +58,7 @@ class _Line(BaseModel):
     recv: int
     inst: str
     n: int
+    note: str = ""
     payload: str
     base64: bool
     hash: str
@@ -69,7 +72,7 @@ def decode_line(line: bytes) -> RawRecord:
     """
     found = _Line.model_validate(orjson.loads(line))
     payload = base64.b64decode(found.payload, validate=True) if found.base64 else found.payload.encode()
-    record = RawRecord(found.feed, found.recv, found.inst, found.n, payload)
+    record = RawRecord(found.feed, found.recv, found.inst, found.n, payload, note=found.note)
     if record.hash() != found.hash:
         raise ValueError("the record does not fit its hash")
     return record

@@ -70,6 +70,24 @@ class Sink(Protocol):
         """
         ...
 
+    async def refill(self, miner: str, entries: Sequence[Entry], head: Head | None = None) -> bool:
+        """Fill a stream that was lost from a copy of its entries, in order, in as many calls as it takes.
+
+        The last call gives the ``head`` it is to have (its seq, chain and oldest seq follow from the entries). Entries
+        that are there already are compared: two workers may fill at once, and one again after a crash. False where the
+        stream has a head already: another was quicker. Raises ``DivergedError`` where a stored entry is another, and
+        ``WorldError`` where entries are missing between.
+        """
+        ...
+
+    async def mark_trim(self, miner: str, generation: int, below: int) -> None:
+        """Say that topic `signals` holds every entry below this number, and that Redis need not."""
+        ...
+
+    async def trim_mark(self, miner: str, generation: int) -> int:
+        """The number below which entries of this generation may go from Redis; 0 where nobody said one."""
+        ...
+
     async def register(self, miner: str) -> None:
         """Add to the miners that publish."""
         ...

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from streams.errors import DivergedError, WorldError
+from streams.sink.refilling import hole, other_entry
 from streams.sink.rules import describe, judge
 from streams.sink.wellformed import first_break, flaw, miner_flaw
 from streams.wire import MARKET, NO_OFFSET, Entry, Head, SinkBatch, SinkReply, genesis_chain
@@ -20,6 +21,7 @@ class Record:
     checkpoint: tuple[int, bytes] | None = None
     sites: dict[str, dict[str, str]] = field(default_factory=dict)
     set_aside: dict[int, list[Entry]] = field(default_factory=dict)
+    trim: tuple[int, int] = (0, 0)  # generation, number below which entries may go
 
 
 def fresh_head(miner: str, generation: int) -> Head:
@@ -138,6 +140,40 @@ class MemorySink:
             old, head=fresh_head(miner, last + 1), entries=None, checkpoint=None, set_aside=set_aside
         )
         return last + 1
+
+    async def refill(self, miner: str, entries: Sequence[Entry], head: Head | None = None) -> bool:
+        """Fill a lost stream from a copy; see the contract."""
+        record = self.record(miner)
+        if record.head is not None:
+            return False
+        kept = list(record.entries or ())
+        for entry in entries:
+            at = entry.seq - kept[0].seq if kept else 0
+            if kept and at < 0:
+                continue
+            if at < len(kept):
+                if (kept[at].chain, kept[at].json) != (entry.chain, entry.json):
+                    raise DivergedError(other_entry(miner, entry.seq, entry.chain, kept[at].chain))
+            elif kept and entry.seq != kept[-1].seq + 1:
+                record.entries = kept
+                raise WorldError(hole(miner, kept[-1].seq, entry.seq))
+            else:
+                kept.append(entry)
+        record.entries = kept or None
+        if head is not None:
+            if not kept:
+                raise WorldError(hole(miner, 0, 0))
+            record.head = replace(head, seq=kept[-1].seq, chain=kept[-1].chain, oldest_seq=kept[0].seq, degraded=())
+        return True
+
+    async def mark_trim(self, miner: str, generation: int, below: int) -> None:
+        """Say below which number entries may go."""
+        self.record(miner).trim = (generation, below)
+
+    async def trim_mark(self, miner: str, generation: int) -> int:
+        """The number below which entries may go."""
+        of, below = self.record(miner).trim
+        return below if of == generation else 0
 
     async def register(self, miner: str) -> None:
         """Add to the miners that publish."""

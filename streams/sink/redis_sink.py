@@ -12,12 +12,12 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from streams.errors import DivergedError, WorldError
-from streams.sink.redis_errors import FUNCTION_LOST, redis_errors
+from streams.sink.redis_answers import behind_a_lost_call, deed, entry_of, function_lost, head_of, malformed, reply_of
+from streams.sink.redis_errors import redis_errors
 from streams.sink.redis_line import Line
-from streams.sink.rules import describe
-from streams.sink.stored import entry_of, head_of
+from streams.sink.refilling import refill_arguments, refilled
 from streams.sink.wellformed import first_break, flaw, miner_flaw
-from streams.wire import MARKET, NO_OFFSET, Entry, Head, Names, SinkBatch, SinkReply, Status, genesis_chain
+from streams.wire import MARKET, Entry, Head, Names, SinkBatch, SinkReply, genesis_chain
 
 READ_PAGE = 1_000
 READ_ATTEMPTS = 3
@@ -61,21 +61,21 @@ class RedisSink:
         for index, batch in enumerate(batches):
             wrong = flaw(batch)
             if wrong:
-                replies[index] = _malformed(batch, wrong)
+                replies[index] = malformed(batch, wrong)
             else:
                 waiting.append(index)
         answers = await self._write([batches[index] for index in waiting])
-        again = _behind_a_lost_call([batches[index].miner for index in waiting], answers)
+        again = behind_a_lost_call([batches[index].miner for index in waiting], answers)
         if again:
             await self.start()
             later = await self._write([batches[waiting[place]] for place in again])
             for place, answer in zip(again, later, strict=True):
                 answers[place] = answer
         for index, answer in zip(waiting, answers, strict=True):
-            with redis_errors(_deed(batches[index])):
+            with redis_errors(deed(batches[index])):
                 if isinstance(answer, Exception):
                     raise answer
-            replies[index] = _reply(batches[index].miner, answer)
+            replies[index] = reply_of(batches[index].miner, answer)
         return [replies[index] for index in range(len(batches))]
 
     async def head(self, miner: str) -> Head | None:
@@ -157,6 +157,26 @@ class RedisSink:
             raise WorldError(f"the head of {miner} went from generation {old} to {answer[1].decode()} meanwhile")
         return old + 1  # CHANGED to just this one: made at the same moment, or by our own call whose reply was lost
 
+    async def refill(self, miner: str, entries: Sequence[Entry], head: Head | None = None) -> bool:
+        """Fill a lost stream from a copy; see the contract."""
+        keys = [self._names.key(miner, "head"), self._names.key(miner, "signals")]
+        arguments = refill_arguments(entries, head)
+        return refilled(miner, await self._call("refill", keys, arguments, action=f"refill the stream of {miner}"))
+
+    async def mark_trim(self, miner: str, generation: int, below: int) -> None:
+        """Say below which number entries may go."""
+        key = self._names.key(miner, "trim")
+        with redis_errors(f"write {key}"):
+            await self._client.set(key, f"{generation}:{below}")
+
+    async def trim_mark(self, miner: str, generation: int) -> int:
+        """The number below which entries may go; a mark of another hand or generation counts as none."""
+        key = self._names.key(miner, "trim")
+        with redis_errors(f"read {key}"):
+            value = await cast("Awaitable[bytes | None]", self._client.get(key))
+        of, _, below = (value or b"").decode(errors="replace").partition(":")
+        return int(below) if of == str(generation) and below.isdigit() else 0
+
     async def register(self, miner: str) -> None:
         """Add to the miners that publish."""
         with redis_errors(f"add {miner} to {self._names.miners}"):
@@ -210,7 +230,7 @@ class RedisSink:
             try:
                 return cast("list[bytes]", await self._client.fcall(name, len(keys), *keys, *arguments))
             except ResponseError as exc:
-                if not _function_lost(exc):
+                if not function_lost(exc):
                     raise
             await self._client.function_load(self._source, replace=True)
             return cast("list[bytes]", await self._client.fcall(name, len(keys), *keys, *arguments))
@@ -223,34 +243,5 @@ class RedisSink:
         for batch in batches:
             keys, arguments = self._packed(batch)
             commands.append(("FCALL", name, len(keys), *keys, *arguments))
-        with redis_errors(_deed(batches[0]) if len(batches) == 1 else f"write {len(batches)} batches"):
+        with redis_errors(deed(batches[0]) if len(batches) == 1 else f"write {len(batches)} batches"):
             return await self._line.ask(commands)
-
-
-def _function_lost(answer: object) -> bool:
-    return isinstance(answer, ResponseError) and FUNCTION_LOST in str(answer)
-
-
-def _behind_a_lost_call(miners: Sequence[str], answers: Sequence[object]) -> list[int]:
-    """Places to ask again: calls that found no function, and all behind them of the same miner, to keep the order."""
-    lost: set[str] = set()
-    places = []
-    for place, (miner, answer) in enumerate(zip(miners, answers, strict=True)):
-        if _function_lost(answer):
-            lost.add(miner)
-        if miner in lost:
-            places.append(place)
-    return places
-
-
-def _deed(batch: SinkBatch) -> str:
-    return f"write {batch.miner}, offsets {batch.from_offset} to {batch.to_offset}"
-
-
-def _malformed(batch: SinkBatch, wrong: str) -> SinkReply:
-    return SinkReply("REFUSED", 0, NO_OFFSET, 0, describe(batch.miner, ("malformed", wrong)))
-
-
-def _reply(miner: str, answer: list[bytes]) -> SinkReply:
-    status, appended, offset, seq, *reason = [part.decode(errors="replace") for part in answer]
-    return SinkReply(cast("Status", status), int(appended), int(offset), int(seq), describe(miner, reason))

@@ -33,5 +33,47 @@ local function generation(keys, args)
   return {'DONE', args[2]}
 end
 
+-- Fill a stream that was lost from a copy of its entries, before it has a head; the last call makes the head. Entries
+-- that are there already are compared, so that two workers may fill at the same time, or one again after a crash.
+-- keys: head, stream. args: count, then seq, offset, chain, json of each, then '1' and the head's generation, epoch,
+-- offset, raw_hash, log_time_us, model where it is to be made. Answers {word, details...}.
+local function refill(keys, args)
+  if redis.call('EXISTS', keys[1]) == 1 then return {'HEAD'} end
+  local count = whole(args[1])
+  if not count then return redis.error_reply('ERR refill count ' .. args[1] .. ' is not a whole number') end
+  local no = denied('XADD', keys[2], '1-0', 'offset', '0') or denied('HSET', keys[1], 'seq', '0')
+  if no then return no end
+  local stream = load_stream(keys[2])
+  local last = stream and stream.last and whole(string.match(stream.last[1], '^%d+')) or nil
+  for i = 1, count do
+    local at = 1 + PER_ENTRY * (i - 1)
+    local seq = whole(args[at + 1])
+    if not seq or seq < 1 then return redis.error_reply('ERR refill entry ' .. i .. ' has no number') end
+    if last and seq <= last then
+      local stored = redis.call('XRANGE', keys[2], id(seq), id(seq))[1]
+      local chain = stored and stored_chain(stored) or 'none'
+      if stored and (chain ~= args[at + 3] or stored_json(stored) ~= args[at + 4]) then
+        return {'DIVERGED', digits(seq), args[at + 3], chain}
+      end
+    elseif last and seq ~= last + 1 then
+      return {'HOLE', digits(last), digits(seq)}
+    else
+      redis.call('XADD', keys[2], id(seq), 'offset', args[at + 2], 'chain', args[at + 3], 'json', args[at + 4])
+      last = seq
+    end
+  end
+  local at = 1 + PER_ENTRY * count
+  if args[at + 1] == '1' then
+    local filled = load_stream(keys[2])
+    if not filled or not filled.last then return {'HOLE', '0', '0'} end
+    redis.call('HSET', keys[1], 'generation', args[at + 2], 'epoch', args[at + 3], 'offset', args[at + 4],
+      'raw_hash', args[at + 5], 'seq', string.match(filled.last_id, '^%d+'), 'chain', stored_chain(filled.last),
+      'oldest', string.match(filled.first[1], '^%d+'), 'log_time_us', args[at + 6], 'model', args[at + 7],
+      'degraded', '[]')
+  end
+  return {'DONE', digits(last or 0)}
+end
+
+redis.register_function('changeover_refill_@VERSION@', refill)
 redis.register_function('changeover_checkpoint_@VERSION@', checkpoint)
 redis.register_function('changeover_generation_@VERSION@', generation)

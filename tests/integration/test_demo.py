@@ -15,6 +15,7 @@ import orjson
 import pytest
 import redis
 
+from streams.archive import check_archive
 from streams.running import running_stack, state_file
 from streams.wire import Entry, Names, genesis_chain, next_chain
 from tests.support.command import ROOT, Command, is_running
@@ -260,7 +261,9 @@ def log_time_us(client: redis.Redis, head: str) -> int:
     return int(found or 0)
 
 
-def test_up_runs_live_says_that_it_reads_no_market_and_applies_the_fleet(live: tuple[Command, redis.Redis]) -> None:
+def test_up_runs_live_says_which_series_no_source_brings_applies_the_fleet_and_records(
+    live: tuple[Command, redis.Redis], tmp_path: Path
+) -> None:
     command, client = live
     names = Names("live")
     command.until(lambda: bool(client.smembers(names.miners)))
@@ -268,7 +271,12 @@ def test_up_runs_live_says_that_it_reads_no_market_and_applies_the_fleet(live: t
     first_us = log_time_us(client, names.key(miner, "head"))
     command.until(lambda: log_time_us(client, names.key(miner, "head")) > first_us + 1_000_000)
     assert command.interrupt() == 0
-    assert "This version reads no market by itself" in command.said
+    assert "Prices from no source" in command.said
+    archive = tmp_path / "changeover" / "archive"
+    assert f"recording the log to {archive} ([archive] on = false leaves it out)" in command.said
+    checked = check_archive(archive)
+    assert checked.faults == []
+    assert checked.records > 4
     *signals, summary = map(orjson.loads, command.lines)
     assert summary["origin"] == "live"
     assert signals[0]["kind"] == "epoch"

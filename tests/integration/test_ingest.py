@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -15,6 +17,8 @@ from streams.errors import FeedError
 from streams.feeds.contract import Appender, Feed
 from streams.ingest import FeedRegister, Ingest, IngestProcess
 from streams.wire import Names
+from tests.support.command import Command
+from tests.support.served import case_of, documented, served, table_of
 from tests.support.stage import Stage, until, worker
 
 AT_US = 1_718_582_400_000_000
@@ -159,3 +163,30 @@ async def test_a_demo_ingest_fills_a_log_of_its_own_with_the_simulated_market(st
     assert {raw.feed for raw in log} == {"clock", "observation"}
     assert {raw.instance.split("-")[0] for raw in log} == {"ingest"}
     assert all(b'"source":"demo"' in raw.payload for raw in log if raw.feed == "observation")
+
+
+async def test_a_running_ingest_tells_what_each_source_says(stage: Stage, tmp_path: Path) -> None:
+    await stage.make_topics()
+    with served({name: documented(name) for name in ("kraken", "vast")}) as urls:
+        file = tmp_path / "settings.toml"
+        file.write_text("\n".join(table_of(name, case_of(name).options(url)) for name, url in urls.items()))
+        variables = {"CHANGEOVER_SETTINGS": str(file), "CHANGEOVER_SOURCES": "kraken,vast"}
+        with stage.service("ingest", **variables) as process:
+            process.wait_ready()
+            places = {"CHANGEOVER_HTTP_PORT": str(process.port)}
+
+            def lines() -> dict[str, dict[str, Any]]:
+                with Command(["feeds", "--once", "--json"], places, tmp_path) as command:
+                    assert command.wait() == 0, command.said
+                    document = orjson.loads(command.lines[0])
+                return {line["feed"]: line for line in document["feeds"]}
+
+            await until(lambda: asyncio.to_thread(lambda: all(lines()[name]["parsed"] for name in urls)))
+            found = lines()
+            assert process.stop() == 0
+    assert {name: line["state"] for name, line in found.items() if line["state"] != "off"} == {
+        "kraken": "on",
+        "vast": "on",
+    }
+    assert [each["series"] for each in found["vast"]["series"]] == ["gpu:H100-SXM@vast"]
+    assert {raw.feed for raw in await stage.log()} == {"kraken", "vast"}

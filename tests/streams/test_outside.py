@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.fleet import NODE
-from streams.outside import MAX_MESSAGE_BYTES, MAX_OBSERVATIONS, admit, json_schema
+from streams.feeds.sources import SOURCES
+from streams.outside import MAX_MESSAGE_BYTES, MAX_OBSERVATIONS, RESERVED, admit, json_schema
 from streams.parse import parse
 from streams.wire import RawRecord
 
@@ -125,6 +126,20 @@ def test_nobody_and_nobodys_name_are_refused() -> None:
     assert "nobody is named" in refusal(RATE, None)
     assert "should match pattern" in refusal(RATE, "Desk A")
     assert "nobody is named" in refusal(RATE, "")
+
+
+@pytest.mark.parametrize("message", [POWER, RATE, USE], ids=["power", "rate", "utilisation"])
+def test_no_outsider_writes_a_series_of_one_of_our_sources(message: dict[str, object]) -> None:
+    said = "principal 'http-json' is the name of a source of ours"
+    assert said in refusal(message, "http-json")
+    assert said in refusal(message | {"principal": "http-json"}, None)
+    assert said in refusal([message | {"principal": "desk-a"}, message | {"principal": "http-json"}], None)
+    (mine,) = admitted(message, "http-json-2")
+    assert "http-json-2." in mine["series"]
+
+
+def test_the_names_of_all_sources_with_a_private_namespace_are_reserved() -> None:
+    assert {source.name for source in SOURCES if source.kind == "private"} == RESERVED
 
 
 def test_a_message_that_is_too_large_is_refused_before_it_is_parsed() -> None:

@@ -27,6 +27,7 @@ class Command:
             "PATH": os.environ["PATH"],
             "PYTHONWARNINGS": "error",
             "XDG_STATE_HOME": str(folder),
+            "XDG_DATA_HOME": str(folder),  # what `up` records must not outlive the test
             "CHANGEOVER_SOURCES": "none",
         }
         with self._errors.open("wb") as errors:

@@ -140,10 +140,13 @@ HTTP_FAULTS: dict[str, HttpFault] = {
 
 
 class FaultySocket(web.WebSocketResponse):
-    """The server's end of a websocket; fails once, at a frame with a price."""
+    """The server's end of a websocket; fails once, at its ``at``-th frame with a price."""
 
-    def __init__(self, fault: SocketFault | None, is_data: IsData, error: bytes, switch: Switch) -> None:
+    def __init__(
+        self, fault: SocketFault | None, is_data: IsData, error: bytes, switch: Switch, at: int = AT_DATA_FRAME
+    ) -> None:
         super().__init__()
+        self._at = at
         self._fault = fault
         self._is_data = is_data
         self._switch = switch
@@ -158,7 +161,7 @@ class FaultySocket(web.WebSocketResponse):
             return
         if self._switch.on and self._fault is not None and self._is_data(data.encode()):
             self._data += 1
-            if self._data == AT_DATA_FRAME:
+            if self._data == self._at:
                 self._switch.thrown += 1
                 await self._fault(self, data)
                 return

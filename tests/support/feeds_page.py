@@ -9,7 +9,10 @@ import asyncio
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from streams.feeds.contract import Source
@@ -79,17 +82,39 @@ def about(source: Source) -> Iterator[str]:
         needed = ", ".join(f"`{key}`" for key in source.keys) or "none"
         optional = ", ".join(f"`{key}`" for key in source.optional_keys) or "none"
         yield f"Keys from the environment: needed {needed}; optional {optional}."
-    yield ""
-    yield "| option | default | meaning |"
-    yield "|---|---|---|"
-    for key, field in source.options.model_fields.items():
-        default = field.get_default(call_default_factory=False)
-        shown = "" if default is PydanticUndefined or default is None else f"`{plain(default)}`"
-        yield f"| `{key}` | {shown} | {field.description} |"
+    yield from ("", *options_table(source.options))
+    for key, model in nested(source.options):
+        yield from ("", f"Each table `[[feeds.{source.name}.{key}]]`:", "", *options_table(model))
     yield ""
     yield "Written from " + ", ".join(f"<{page}>" for page in source.documentation) + "."
     for doubt in source.unconfirmed:
         yield f"Unconfirmed: {doubt}."
+
+
+def options_table(model: type[BaseModel]) -> Iterator[str]:
+    """The keys of a table of settings."""
+    yield "| option | default | meaning |"
+    yield "|---|---|---|"
+    for key, field in model.model_fields.items():
+        default = field.get_default(call_default_factory=False)
+        shown = "" if default is PydanticUndefined or default is None else f"`{plain(default)}`"
+        yield f"| `{key}` | {'needed' if field.is_required() else shown} | {meaning_of(field)} |"
+
+
+def meaning_of(field: FieldInfo) -> str:
+    """What a key means, with its words where it takes no others."""
+    words = [each for each in get_args(field.annotation) if isinstance(each, str)]
+    return (
+        f"{field.description} One of {', '.join(f'`{word}`' for word in words)}." if words else f"{field.description}"
+    )
+
+
+def nested(model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+    """The options that are lists of tables of their own."""
+    for key, field in model.model_fields.items():
+        for each in get_args(field.annotation):
+            if isinstance(each, type) and issubclass(each, BaseModel):
+                yield key, each
 
 
 def plain(default: object) -> str:

@@ -240,6 +240,19 @@ class ServiceProcess:
         assert self._process.stdout is not None
         return self._process.stdout.readline().rstrip(b"\n")
 
+    @property
+    def code(self) -> int | None:
+        """Its exit code, None while it runs."""
+        return self._process.poll()
+
+    def freeze(self) -> None:
+        """Stop it where it is, with all it holds."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """End it as a crash would."""
         self._process.kill()

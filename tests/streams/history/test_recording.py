@@ -26,6 +26,7 @@ RECORDS = st.builds(
     counter=st.integers(0, 2**62),
     payload=st.binary(max_size=200) | st.text(max_size=50).map(str.encode),
     offset=st.just(-1),
+    note=st.just("") | st.text(max_size=20),
 )
 
 SAMPLES = [

@@ -1,0 +1,161 @@
+"""What outlives Redis: topic `signals` holds every entry, topic `checkpoints` a ring of sets of checkpoints.
+
+A set is the market's checkpoint and one of every miner, none of which lies before the market's and none of which counts
+an entry that topic `signals` does not hold. The ring is of keys: compaction keeps the newest set under each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from streams.checkpoint import Checkpoint
+from streams.log.connection import Connection, broker_errors
+from streams.wire import MAX_MESSAGE_BYTES, Entry, Names
+
+LAST_LOOK_MS = 500
+RING = 48
+"""Sets kept. With one every five minutes they reach four hours back; a log is read again from the oldest if need be."""
+
+
+async def records_of(connection: Connection, topic: str) -> AsyncIterator[ConsumerRecord]:
+    """Every record of a topic of one partition, to its end now."""
+    with broker_errors(connection, f"read topic {topic}"):
+        consumer = AIOKafkaConsumer(
+            **connection.options(), enable_auto_commit=False, max_partition_fetch_bytes=MAX_MESSAGE_BYTES
+        )
+        partition = TopicPartition(topic, 0)
+        consumer.assign([partition])
+        await consumer.start()
+        try:
+            await consumer.seek_to_beginning(partition)
+            end = (await consumer.end_offsets([partition]))[partition]
+            while True:
+                found = await consumer.getmany(timeout_ms=LAST_LOOK_MS)
+                for record in found.get(partition, ()):
+                    yield record
+                # Some brokers name the start of the last batch as the end: one empty look behind it makes sure.
+                if not found and await consumer.position(partition) >= end:
+                    return
+        finally:
+            await consumer.stop()
+
+
+@dataclass(slots=True)
+class Copy:
+    """What topic `signals` holds of a miner's newest generation, each entry once. ``broken`` says where it does not."""
+
+    generation: int
+    entries: list[Entry] = field(default_factory=list)
+    broken: str = ""
+
+    @property
+    def seq(self) -> int:
+        """The last entry's number, 0 where there is none."""
+        return self.entries[-1].seq if self.entries else 0
+
+    def take(self, entry: Entry) -> None:
+        """Take a copy of the next entry; one that came before is let pass."""
+        if self.entries and entry.seq <= self.seq:
+            return
+        if self.entries and entry.seq != self.seq + 1:
+            self.broken = self.broken or f"after entry {self.seq} comes entry {entry.seq}"
+            return
+        self.entries.append(entry)
+
+
+def entry_of(record: ConsumerRecord) -> tuple[str, int, Entry]:
+    """A record of topic `signals`: miner, generation, entry."""
+    headers = dict(record.headers)
+    offset, seq, chain = int(headers["offset"]), int(headers["seq"]), headers["chain"].decode()
+    return record.key.decode(), int(headers["generation"]), Entry(offset, seq, chain, record.value)
+
+
+async def copies_of(connection: Connection, names: Names, wanted: Iterable[str] | None = None) -> dict[str, Copy]:
+    """The copies that topic `signals` holds of each miner, or of those wanted."""
+    only = None if wanted is None else set(wanted)
+    found: dict[str, Copy] = {}
+    async for record in records_of(connection, names.topic("signals")):
+        miner, generation, entry = entry_of(record)
+        if only is not None and miner not in only:
+            continue
+        copy = found.setdefault(miner, Copy(generation))
+        if generation > copy.generation:
+            copy = found[miner] = Copy(generation)
+        if generation == copy.generation:
+            copy.take(entry)
+    return found
+
+
+@dataclass(slots=True)
+class CheckpointSet:
+    """Checkpoints that belong together. ``names``: which there must be."""
+
+    number: int
+    names: Sequence[str]
+    checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether none is missing."""
+        return self.checkpoints.keys() == set(self.names)
+
+
+def set_key(name: str, number: int) -> bytes:
+    """Key of a checkpoint in the ring.
+
+    >>> set_key("mara", 49)
+    b'mara:1'
+    """
+    return f"{name}:{number % RING}".encode()
+
+
+def set_headers(number: int, names: Sequence[str]) -> list[tuple[str, bytes]]:
+    """Headers of a checkpoint in the topic."""
+    return [("set", b"%d" % number), ("names", orjson.dumps(sorted(names)))]
+
+
+async def sets_of(connection: Connection, names: Names) -> list[CheckpointSet]:
+    """The whole sets that topic `checkpoints` holds, the newest first."""
+    found: dict[int, CheckpointSet] = {}
+    async for record in records_of(connection, names.topic("checkpoints")):
+        headers = dict(record.headers)
+        number = int(headers["set"])
+        kept = found.setdefault(number, CheckpointSet(number, orjson.loads(headers["names"])))
+        name = record.key.decode().rpartition(":")[0]
+        kept.checkpoints[name] = Checkpoint.decode(record.value)
+    return [found[number] for number in sorted(found, reverse=True) if found[number].is_whole]
+
+
+def usable_set(
+    sets: Iterable[CheckpointSet], copies: Mapping[str, Copy], market: str, carried: Iterable[str]
+) -> CheckpointSet | None:
+    """The newest set from which the streams of the carried miners can go on; each is in it, or was born after it.
+
+    A miner's checkpoint must be of the generation that its copy is of and count no more than the copy holds.
+    """
+    miners = list(carried)
+    for each in sets:
+        kept = each.checkpoints.get(market)
+        if kept is None or not set(kept.miners) <= each.checkpoints.keys():
+            continue
+        fits = [
+            _fits(each.checkpoints.get(miner), copies[miner], kept.offset) for miner in miners if copies[miner].entries
+        ]
+        if all(fits):
+            return each
+    return None
+
+
+def _fits(checkpoint: Checkpoint | None, copy: Copy, market_offset: int) -> bool:
+    if checkpoint is None:
+        return copy.entries[0].seq == 1 and copy.entries[0].offset > market_offset
+    if checkpoint.generation != copy.generation or not market_offset <= checkpoint.offset:
+        return False
+    if checkpoint.seq == 0:
+        return True
+    at = checkpoint.seq - copy.entries[0].seq
+    return 0 <= at < len(copy.entries) and copy.entries[at].chain == checkpoint.chain

@@ -1,0 +1,180 @@
+"""A Redis that came back empty or older is whole again without a manual step, from what outlives it in Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from streams.bridge import Bridge
+from streams.copies import sets_of
+from streams.keeper import Keeper
+from streams.log import Connection
+from streams.process import Process
+from streams.settings import Agents
+from tests.support.stage import WAIT_S, Stage, until, worker
+from tests.support.story import START_US, STEP_US, epoch_start, offline, opening, steps, tick
+from tests.support.wholeness import erase_keys, kept_keys, restore_keys
+
+OLD = "old-code"
+
+
+@asynccontextmanager
+async def copier(stage: Stage) -> AsyncIterator[Bridge]:
+    """Bridge and keeper in this process, cut off at the end of the block."""
+    await stage.make_topics()
+    settings = stage.settings.model_copy(update={"agents": Agents(checkpoint_every_s=1.0)})
+    process = Process(settings, "agents")
+    bridge = Bridge(process)
+    tasks = [asyncio.create_task(bridge.run()), asyncio.create_task(Keeper(process, bridge).run())]
+    try:
+        yield bridge
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def until_copied(stage: Stage, bridge: Bridge, least_sets: int = 1) -> None:
+    """Wait until topic `signals` holds the stream and topic `checkpoints` a set."""
+    seq = (await stage.stored())["ladder"][-1].seq
+    connection = Connection(bootstrap=stage.bootstrap)
+
+    async def copied() -> bool:
+        return (
+            bridge.copied.get("ladder", (0, 0))[1] >= seq and len(await sets_of(connection, stage.names)) >= least_sets
+        )
+
+    await until(copied)
+
+
+@pytest.mark.guarantee("G1")
+async def test_an_emptied_redis_is_filled_from_topic_signals_and_goes_on_behind_a_checkpoint(stage: Stage) -> None:
+    await stage.append([*opening(), *steps(0, 6)])
+    async with copier(stage) as bridge:
+        async with worker(stage):
+            await stage.until_all_is_published()
+            await until_copied(stage, bridge)
+        before = await stage.stored()
+        with stage.redis() as client:
+            erase_keys(client, stage.names)
+        await stage.append(steps(6, 3), "test-2")
+        async with worker(stage) as process:
+            await stage.until_all_is_published()
+        assert process.ending is None
+    said = str(process.health.facts["refilled"])
+    assert f"filled {len(before['ladder'])} entries from topic signals" in said
+    assert "going on from the checkpoints at offset" in said
+    assert "restored" in str(process.health.facts["opened"])
+    after = await stage.stored()
+    assert after == offline(await stage.log())
+    assert after["ladder"][: len(before["ladder"])] == before["ladder"]
+
+
+@pytest.mark.guarantee("G1")
+async def test_a_redis_emptied_under_a_running_worker_is_filled_again(stage: Stage) -> None:
+    await stage.append([*opening(), *steps(0, 4)])
+    async with copier(stage) as bridge, worker(stage) as process:
+        await stage.until_all_is_published()
+        await until_copied(stage, bridge)
+        with stage.redis() as client:
+            erase_keys(client, stage.names)
+        await stage.append(steps(4, 4), "test-2")
+        await stage.until_all_is_published()
+        assert process.ending is None
+        assert "filled" in str(process.health.facts["refilled"])
+    assert await stage.stored() == offline(await stage.log())
+
+
+@pytest.mark.guarantee("G1")
+async def test_a_market_checkpoint_that_lost_its_miners_leads_nowhere(stage: Stage) -> None:
+    await stage.append([*opening(), *steps(0, 4)])
+    async with worker(stage):
+        await stage.until_all_is_published()
+    with stage.redis() as client:
+        kept = kept_keys(client, stage.names)
+        market = {key: value for key, value in kept.items() if b"{_market}" in key}
+        assert market
+        restore_keys(client, stage.names, market)
+    await stage.append(steps(4, 2), "test-2")
+    async with worker(stage) as process:
+        await stage.until_all_is_published()
+    assert process.ending is None
+    assert "the streams of ladder are missing" in str(process.health.facts["opened"])
+    assert await stage.stored() == offline(await stage.log())
+
+
+@pytest.mark.guarantee("G1")
+async def test_entries_of_older_code_are_filled_and_never_computed_again(stage: Stage) -> None:
+    await stage.append([*opening(code=OLD), *steps(0, 4), epoch_start(2), *steps(4, 4)])
+    (last,) = await stage.append([tick(START_US + 8 * STEP_US)], "test-2")
+    async with copier(stage) as bridge:
+        async with worker(stage) as new, worker(stage, code=OLD):
+            await stage.until_head(last)
+            await until_copied(stage, bridge, least_sets=1)
+        assert new.ending is None
+        before = await stage.stored()
+        with stage.redis() as client:
+            erase_keys(client, stage.names)
+        await stage.append(steps(8, 2), "test-3")
+        async with worker(stage) as process:
+            await stage.until_all_is_published()
+    assert process.ending is None
+    after = await stage.stored()
+    assert after["ladder"][: len(before["ladder"])] == before["ladder"]
+    assert after == offline(await stage.log())
+
+
+@pytest.mark.guarantee("G1")
+async def test_a_redis_that_came_back_older_gets_the_batches_at_hand_again(stage: Stage) -> None:
+    await stage.append([*opening(), *steps(0, 3)])
+    async with worker(stage) as process:
+        await stage.until_all_is_published()
+        with stage.redis() as client:
+            older = kept_keys(client, stage.names)
+        await stage.append(steps(3, 3), "test-2")
+        await stage.until_all_is_published()
+        with stage.redis() as client:
+            restore_keys(client, stage.names, older)
+        await stage.append(steps(6, 2), "test-3")
+        await stage.until_all_is_published()
+        assert process.ending is None
+        resent = {
+            sample.name: sample.value for family in process.health.registry.collect() for sample in family.samples
+        }
+    assert resent["changeover_worker_batches_resent_total"] > 0
+    assert resent["changeover_worker_rewinds_total"] == 0
+    assert await stage.stored() == offline(await stage.log())
+
+
+@pytest.mark.guarantee("G1")
+async def test_a_log_that_ends_before_what_was_published_is_refused_and_nothing_is_filled(stage: Stage) -> None:
+    await stage.append([*opening(), *steps(0, 4)])
+    async with copier(stage) as bridge, worker(stage):
+        await stage.until_all_is_published()
+        await until_copied(stage, bridge)
+    longer = replace(stage, names=replace(stage.names, run=f"{stage.names.run}b"))
+    await longer.append([*opening(), *steps(0, 1)])
+    entries = (await stage.stored())["ladder"]
+    await copy_signals(stage, longer)
+    async with worker(longer) as process:
+        async with asyncio.timeout(WAIT_S):
+            await process.ended()
+    assert process.ending is not None
+    assert "LOG_CHANGED" in process.ending.line
+    assert f"up to offset {entries[-1].offset}" in process.ending.line
+    assert await longer.stored() == {}
+
+
+async def copy_signals(source: Stage, target: Stage) -> None:
+    """Copy topic `signals` of one stage to that of another."""
+    from streams.log import TopicProducer  # noqa: PLC0415 of this helper alone
+
+    producer = TopicProducer(target.bootstrap, target.names.topic("signals"))
+    await producer.start()
+    for key, headers, value in await source.topic("signals"):
+        await producer.append(value, key=key, headers=list(headers.items()))
+    await producer.stop()
