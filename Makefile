@@ -6,8 +6,8 @@ STAMP  := $(VENV)/.installed
 ARGS   ?=
 RUNS   ?= 200
 SEED   ?= 1
-# Two processes, each file's tests in one of them, so that the fixtures of a file are built once.
-PYTEST ?= -n 2 --dist loadfile
+# Three processes (many tests wait for servers), each file's tests in one, so that a file's fixtures are built once.
+PYTEST ?= -n 3 --dist loadfile
 
 # The first of these that is one of the Pythons the pins are for; PYTHON=... names another.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -43,7 +43,7 @@ test: lint ## Lint, types, import contracts, tests, doctests, every example in t
 chaos: $(STAMP) ## Break everything at random points and compare the feed with the log: RUNS runs from seed SEED, 6 faults each
 	@$(BIN)/changeover compile
 	CHANGEOVER_TEST_CHAOS_RUNS=$(RUNS) CHANGEOVER_TEST_CHAOS_SEED=$(SEED) CHANGEOVER_TEST_CHAOS_FIGURES=var/chaos.jsonl \
-		$(BIN)/python -m pytest -q tests/chaos --show-capture=no $(ARGS)
+		$(BIN)/python -m pytest -q tests/chaos -m slow --show-capture=no $(ARGS)
 	@$(BIN)/python -m tests.support.chaos.figures var/chaos.jsonl
 
 soak: $(STAMP) ## Run ingest for half an hour against fake sources that fail at random; nothing may grow

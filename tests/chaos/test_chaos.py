@@ -28,7 +28,7 @@ FIRST_SEED = int(os.environ.get("CHANGEOVER_TEST_CHAOS_SEED", "1"))
 FIGURES = os.environ.get("CHANGEOVER_TEST_CHAOS_FIGURES", "")
 FAULTS_OF_A_RUN = 6
 
-pytestmark = [pytest.mark.guarantee("G1"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.guarantee("G1"), pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

@@ -38,8 +38,8 @@ async def copier(stage: Stage) -> AsyncIterator[Bridge]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def until_copied(stage: Stage, bridge: Bridge, least_sets: int = 1) -> None:
-    """Wait until topic `signals` holds the stream and topic `checkpoints` a set."""
+async def until_copied(stage: Stage, bridge: Bridge) -> None:
+    """Wait until topic `signals` holds the stream and topic `checkpoints` a set of this code."""
     seq = (await stage.stored())["ladder"][-1].seq
     connection = Connection(bootstrap=stage.bootstrap)
 
@@ -114,7 +114,7 @@ async def test_entries_of_older_code_are_filled_and_never_computed_again(stage: 
     async with copier(stage) as bridge:
         async with worker(stage) as new, worker(stage, code=OLD):
             await stage.until_head(last)
-            await until_copied(stage, bridge, least_sets=1)
+            await until_copied(stage, bridge)
         assert new.ending is None
         before = await stage.stored()
         with stage.redis() as client:

@@ -161,7 +161,8 @@ async def soak(stage: Stage, seconds: float, urls: Mapping[str, str], figures: F
 @pytest.mark.parametrize(
     "seconds",
     [
-        pytest.param(60.0, id="a minute"),
+        pytest.param(20.0, id="short"),
+        pytest.param(60.0, id="a minute", marks=pytest.mark.slow),
         pytest.param(1_800.0, id="half an hour", marks=[pytest.mark.slow, pytest.mark.timeout(2_400)]),
     ],
 )
