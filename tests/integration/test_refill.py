@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from streams.bridge import Bridge
+from streams.compilation import code_hash
 from streams.copies import sets_of
 from streams.keeper import Keeper
 from streams.log import Connection
@@ -44,9 +45,10 @@ async def until_copied(stage: Stage, bridge: Bridge) -> None:
     connection = Connection(bootstrap=stage.bootstrap)
 
     async def copied() -> bool:
-        return (
-            bridge.copied.get("ladder", (0, 0))[1] >= seq and len(await sets_of(connection, stage.names)) >= least_sets
-        )
+        if bridge.copied.get("ladder", (0, 0))[1] < seq:
+            return False
+        sets = await sets_of(connection, stage.names)
+        return any({kept.code_hash for kept in each.checkpoints.values()} == {code_hash()} for each in sets)
 
     await until(copied)
 
