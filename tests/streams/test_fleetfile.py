@@ -131,7 +131,7 @@ def test_a_file_above_4_mib_is_refused_and_one_at_the_limit_is_read(tmp_path: Pa
         pytest.param(TEXT + f"[b.{'.'.join('a' * 400)}]", "b = {'a': {'a': ", id="tables in an unknown table"),
         pytest.param(
             f"[b.{'.'.join('a' * 450)}]\n{'.'.join('a' * 450)}.c = [" + "[\n" * 200 + "]" * 200 + "]",
-            "b = a dict nested too deeply to show",
+            "is not a known key",  # shown or not: a newer Python can write what an older one cannot
             id="lists in tables in an unknown table",
         ),
     ],
