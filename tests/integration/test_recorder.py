@@ -132,7 +132,7 @@ def offset_reached(process: ServiceProcess, offset: int) -> Callable[[], bool]:
 
 @pytest.mark.guarantee("G1")
 @pytest.mark.parametrize(
-    ("seconds", "per_second"), [(15.0, 200), pytest.param(60.0, 500, marks=pytest.mark.slow)], ids=["15s", "60s"]
+    ("seconds", "per_second"), [(10.0, 200), pytest.param(60.0, 500, marks=pytest.mark.slow)], ids=["10s", "60s"]
 )
 async def test_killed_ten_times_during_a_burst_nothing_is_lost_or_doubled(
     stage: Stage, seconds: float, per_second: int
