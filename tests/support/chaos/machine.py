@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from models.records import HOUR_US
 from streams.cli.rebuild import begin_generations
 from streams.embedded import EmbeddedRedis
 from streams.errors import ChangeoverError
@@ -22,6 +23,8 @@ from tests.support.story import START_US, STEP_US, Payload, opening, step, tick
 WORKERS = ("one", "two")
 PACE_S = 0.02
 WHOLE_S = 120.0
+BEYOND_US = START_US + 200 * HOUR_US
+"""Closing ticks lie beyond any jump of the source's clock, which counts once its last ten ticks are all its own."""
 
 
 @dataclass(slots=True)
@@ -115,7 +118,7 @@ class Machine:
             while True:
                 self._revive()
                 self._closings += 1
-                at_us = START_US + (self.source.next_step + self._closings) * STEP_US
+                at_us = BEYOND_US + (self.source.next_step + self._closings) * STEP_US
                 (last,) = await self.stage.append([tick(at_us)], f"closing-{self._closings}")
                 if await self._reaches(last):
                     return
