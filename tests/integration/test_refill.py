@@ -13,7 +13,7 @@ from streams.bridge import Bridge
 from streams.compilation import code_hash
 from streams.copies import sets_of
 from streams.keeper import Keeper
-from streams.log import Connection
+from streams.log import Connection, TopicProducer
 from streams.process import Process
 from streams.settings import Agents
 from tests.support.stage import WAIT_S, Stage, until, worker
@@ -173,8 +173,6 @@ async def test_a_log_that_ends_before_what_was_published_is_refused_and_nothing_
 
 async def copy_signals(source: Stage, target: Stage) -> None:
     """Copy topic `signals` of one stage to that of another."""
-    from streams.log import TopicProducer  # noqa: PLC0415 of this helper alone
-
     producer = TopicProducer(target.bootstrap, target.names.topic("signals"))
     await producer.start()
     for key, headers, value in await source.topic("signals"):
