@@ -114,7 +114,7 @@ def agents_app(process: Process, door: Door) -> faust.App:
         async for event in stream.events():
             try:
                 await door.take(event.message)
-            except Exception:
+            except Exception:  # of any kind: a message that was not taken must not be acknowledged
                 logger.critical("agents: observation at offset %s failed", event.message.offset, exc_info=True)
                 sys.stderr.flush()
                 os._exit(HALTED)  # leaving in order would acknowledge the event and lose it

@@ -6,6 +6,7 @@ an entry that topic `signals` does not hold. The ring is of keys: compaction kee
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from streams.checkpoint import Checkpoint
+from streams.errors import WorldError
 from streams.log.connection import Connection, broker_errors
 from streams.wire import MAX_MESSAGE_BYTES, Entry, Names
 
@@ -126,7 +128,8 @@ async def sets_of(connection: Connection, names: Names) -> list[CheckpointSet]:
         number = int(headers["set"])
         kept = found.setdefault(number, CheckpointSet(number, orjson.loads(headers["names"])))
         name = record.key.decode().rpartition(":")[0]
-        kept.checkpoints[name] = Checkpoint.decode(record.value)
+        with contextlib.suppress(WorldError):  # of another version: its set stays incomplete and is passed over
+            kept.checkpoints[name] = Checkpoint.decode(record.value)
     return [found[number] for number in sorted(found, reverse=True) if found[number].is_whole]
 
 

@@ -61,6 +61,8 @@ async def checked(source: Source, make: Callable[[], Feed] | None, why: str, wit
             error = await first_price(make(), trial, within_s)
         except ChangeoverError as refused:  # what the settings say of it cannot be used
             error = str(refused)
+        except Exception as bug:  # noqa: BLE001 a source with a bug must not cost the others their line
+            error = f"{type(bug).__name__}: {bug}: a bug of this source, please report it"
         if error:
             state, says = "failed", error
     latest = next((found for _, found in sorted(trial.entry.latest.items())), None)
@@ -84,7 +86,7 @@ async def first_price(feed: Feed, trial: Trial, within_s: float) -> str:
     finally:
         running.cancel()
         priced.cancel()
-        await asyncio.wait({running, priced})
+        await asyncio.gather(running, priced, return_exceptions=True)  # what it raises while stopped counts no more
     return ""
 
 

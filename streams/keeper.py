@@ -36,6 +36,14 @@ class Keeper:
 
     async def run(self) -> None:
         """Keep for ever; what fails is said and tried again."""
+        while True:
+            try:
+                await self._run()
+            except WorldError as error:
+                self._process.say(f"the keeper: {error}", loud=True)
+            await asyncio.sleep(LOOK_S)
+
+    async def _run(self) -> None:
         settings = self._process.settings
         connection = kafka_connection(settings)
         kept = await sets_of(connection, settings.names)

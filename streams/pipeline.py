@@ -261,7 +261,7 @@ def _halting(miner: str, first: int, last: int) -> Iterator[None]:
     """Whatever the engine raises is our bug: the part halts at the offset, it never goes past it."""
     try:
         yield
-    except Exception as bug:
+    except Exception as bug:  # of any kind: what is wrong in the engine must stop the part, named
         raise HaltedError(f"HALTED: engine of {miner} failed between offsets {first} and {last}: {bug}") from bug
 
 

@@ -54,7 +54,7 @@ class Stack:
         try:
             self._say("starting an embedded broker and Redis on loopback; both are in memory and end with this command")
             brokers, url = self._broker.start(), self._redis.start()
-        except BaseException:
+        except BaseException:  # also Ctrl-C while they start
             self._stop_servers()
             raise
         kafka = self.settings.kafka.model_copy(update={"brokers": (brokers,)})

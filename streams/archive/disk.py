@@ -53,7 +53,7 @@ class Disk:
         unfinished = path.with_name(path.name + UNFINISHED)
         try:
             self.write(unfinished, produce)
-        except Exception:
+        except Exception:  # whatever it was: it goes on below, once the disk has its room back
             with contextlib.suppress(OSError):  # what is refused already must not hide why
                 self.remove(unfinished)  # a full disk gets its room back
             raise

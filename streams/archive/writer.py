@@ -85,7 +85,7 @@ class LogWriter:
         self._lock = FolderLock(folder)
         try:
             self._recover()
-        except BaseException:
+        except BaseException:  # also a cancelled start must leave the folder to the next recorder
             self._lock.release()
             raise
 

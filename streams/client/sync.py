@@ -74,7 +74,7 @@ class SyncSignals:
         self._thread.start()
         try:
             self._signals = self._run(make())
-        except BaseException:
+        except BaseException:  # also Ctrl-C must end the thread
             self.close()
             raise
 
@@ -82,7 +82,7 @@ class SyncSignals:
         """Connect, take the snapshots, begin to read; raises what `Signals` raises."""
         try:
             self._run(self._signals.__aenter__())
-        except BaseException:
+        except BaseException:  # also Ctrl-C must end the thread
             self.close()
             raise
         self._opened = True
@@ -186,6 +186,6 @@ class SyncSignals:
             return future.result()
         except (CancelledError, FutureTimeoutError):
             raise
-        except BaseException:
+        except BaseException:  # also Ctrl-C: nobody waits for the answer any more
             future.cancel()
             raise

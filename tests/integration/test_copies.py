@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from streams.checkpoint import Checkpoint
-from streams.copies import CheckpointSet, Copy, usable_set
+from streams.copies import CheckpointSet, Copy, set_headers, set_key, sets_of, usable_set
+from streams.log import Connection, TopicProducer, create_topics
 from streams.recent import MOST_BATCHES, Recent
-from streams.wire import Entry, SinkBatch
+from streams.wire import Entry, Names, SinkBatch
 
 ENTRIES = [Entry(10 + 2 * seq, seq, f"c{seq}", b"{}") for seq in range(1, 6)]
 
@@ -68,6 +69,17 @@ def test_a_miner_that_a_set_lacks_must_have_been_born_after_it() -> None:
     copies = {"mara": copy_of(*ENTRIES)}
     assert usable_set([set_of(1, checkpoint("_market", 11))], copies, "_market", copies) is not None
     assert usable_set([set_of(1, checkpoint("_market", 12))], copies, "_market", copies) is None
+
+
+async def test_checkpoints_of_another_version_are_passed_over(kafka: str, run_names: Names) -> None:
+    await create_topics(kafka, run_names)
+    producer = TopicProducer(kafka, run_names.topic("checkpoints"))
+    await producer.start()
+    for number, blob in ((1, checkpoint("_market", 12).encode()), (2, b'{"schema":1}\nold'), (3, b"garbage")):
+        await producer.append(blob, key=set_key("_market", number), headers=set_headers(number, ["_market"]))
+    await producer.stop()
+    found = await sets_of(Connection(bootstrap=kafka), run_names)
+    assert [(each.number, each.checkpoints["_market"].offset) for each in found] == [(1, 12)]
 
 
 def batch(miner: str, first: int, last: int) -> SinkBatch:
