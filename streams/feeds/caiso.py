@@ -25,10 +25,10 @@ from streams.feeds.power_reading import (
     Prices,
     Wanted,
     by_feed,
-    chosen,
     node_of,
     note_of,
     table,
+    with_nodes,
 )
 from streams.feeds.reading import each, iso_us, number, text, unzipped
 from streams.fleetfile_errors import shown
@@ -161,7 +161,7 @@ class Rounds:
 
 def _build(options: Options, _: Mapping[str, str]) -> PollFeed:
     """The feed, of nodes that must be named."""
-    found = chosen(NAME, options, CaisoOptions)
+    found = with_nodes(NAME, options, CaisoOptions)
     return PollFeed(
         NAME, Rounds(found), every_s=found.every_s, pause_s=found.pause_s, timeout_s=60.0, check=by_feed(PARSERS)
     )

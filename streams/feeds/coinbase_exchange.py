@@ -11,9 +11,9 @@ from typing import Annotated
 from pydantic import Field
 
 from streams.errors import FeedError
-from streams.feeds.contract import Feed, Options, Parsed, Source
+from streams.feeds.contract import Feed, Options, Parsed, Source, chosen
 from streams.feeds.reading import integer, iso_us, json_of, number, obj, text
-from streams.feeds.venue import Quiet, VenueOptions, chosen, frame_object, listening, price
+from streams.feeds.venue import Quiet, VenueOptions, frame_object, listening, price
 from streams.fleetfile_errors import shown
 from streams.wire import RawRecord
 

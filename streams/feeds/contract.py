@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -87,6 +87,16 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     on: Annotated[bool, Field(description="Whether ingest runs it.")] = True
+
+
+Chosen = TypeVar("Chosen", bound=Options)
+
+
+def chosen(options: Options, kind: type[Chosen]) -> Chosen:
+    """The options as those of one source. TypeError where they are another's."""
+    if not isinstance(options, kind):
+        raise TypeError(f"these are options of {type(options).__name__}, not {kind.__name__}")
+    return options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from streams.feeds.ercot_prices import DST, HOUR, NODE, add_rows, keep, market
 from streams.feeds.http import Client, Request
 from streams.feeds.local_time import CENTRAL, wall_of
 from streams.feeds.power_polling import Rounds
-from streams.feeds.power_reading import Every, Nodes, PowerOptions, Prices, Wanted, chosen, note_of, plain
+from streams.feeds.power_reading import Every, Nodes, PowerOptions, Prices, Wanted, note_of, plain, with_nodes
 from streams.feeds.reading import RAGGED, integer, json_of, obj, rows, text
 from streams.fleetfile_errors import shown
 from streams.now import now_us
@@ -172,7 +172,7 @@ class ErcotApiFeed(Rounds):
 
 def _build(options: Options, keys: Mapping[str, str]) -> ErcotApiFeed:
     """The feed, of settlement points that must be named."""
-    found = chosen(NAME, options, ErcotApiOptions)
+    found = with_nodes(NAME, options, ErcotApiOptions)
     return ErcotApiFeed(found, keys)
 
 

@@ -16,7 +16,7 @@ from streams.feeds.ercot_documents import Document, documents
 from streams.feeds.ercot_prices import DST, HOUR, NODE, Row, add_rows, keep, market
 from streams.feeds.http import Client, Request
 from streams.feeds.local_time import CENTRAL, QUARTER_US, read_wall, wall_us
-from streams.feeds.power_reading import PowerOptions, Prices, Wanted, chosen, note_of, table
+from streams.feeds.power_reading import PowerOptions, Prices, Wanted, note_of, table, with_nodes
 from streams.feeds.reading import each, iso_us, text, unzipped
 from streams.now import now_us
 from streams.wire import RawRecord
@@ -242,7 +242,7 @@ def next_look_us(report: Report, now: int, newest_us: int) -> int:
 
 def _build(options: Options, _: Mapping[str, str]) -> ErcotMisFeed:
     """The feed, of nodes that must be named."""
-    found = chosen(NAME, options, ErcotMisOptions)
+    found = with_nodes(NAME, options, ErcotMisOptions)
     return ErcotMisFeed(found)
 
 

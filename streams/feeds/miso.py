@@ -15,7 +15,7 @@ from streams.errors import FeedError
 from streams.feeds.contract import Options, Parsed, Source
 from streams.feeds.http import PollFeed, Request
 from streams.feeds.local_time import EST, read_wall, wall_us
-from streams.feeds.power_reading import Market, PowerOptions, Prices, Wanted, chosen, node_of, note_of
+from streams.feeds.power_reading import Market, PowerOptions, Prices, Wanted, node_of, note_of, with_nodes
 from streams.feeds.reading import each, json_of, number, obj, rows, text
 from streams.fleetfile_errors import shown
 from streams.wire import RawRecord
@@ -66,7 +66,7 @@ def parse(raw: RawRecord) -> Parsed:
 
 def _build(options: Options, _: Mapping[str, str]) -> PollFeed:
     """The feed, of nodes that must be named."""
-    found = chosen(NAME, options, MisoOptions)
+    found = with_nodes(NAME, options, MisoOptions)
     note = note_of(found.nodes)
     request = Request(feed=NAME, url=found.url, headers={"User-Agent": AGENT}, note=note)
     return PollFeed(NAME, lambda _: [request], every_s=found.every_s, only_changes=True, check=parse)

@@ -26,10 +26,10 @@ from streams.feeds.power_reading import (
     Prices,
     Wanted,
     by_feed,
-    chosen,
     node_of,
     note_of,
     table,
+    with_nodes,
 )
 from streams.feeds.reading import each, number, text
 from streams.wire import RawRecord
@@ -220,7 +220,7 @@ class Rounds:
 
 def _build(options: Options, _: Mapping[str, str]) -> PollFeed:
     """The feed, of zones that must be named."""
-    found = chosen(NAME, options, NyisoOptions)
+    found = with_nodes(NAME, options, NyisoOptions)
     return PollFeed(
         NAME,
         Rounds(found),

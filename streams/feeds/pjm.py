@@ -19,7 +19,7 @@ from streams.feeds.contract import Appender, Options, Parsed, Source
 from streams.feeds.http import Client, Request, joined, parts_of
 from streams.feeds.local_time import EASTERN, midnight_us, wall_of
 from streams.feeds.power_polling import Rounds
-from streams.feeds.power_reading import MOST_NODES, Every, Market, PowerOptions, Prices, Wanted, chosen, note_of
+from streams.feeds.power_reading import MOST_NODES, Every, Market, PowerOptions, Prices, Wanted, note_of, with_nodes
 from streams.feeds.reading import each, given, integer, iso_us, json_of, number, obj, rows, text
 from streams.fleetfile_errors import shown
 from streams.now import now_us
@@ -243,7 +243,7 @@ def window_of(report: Report, now: int) -> str:
 
 def _build(options: Options, keys: Mapping[str, str]) -> PjmFeed:
     """The feed, of nodes that must be named."""
-    found = chosen(NAME, options, PjmOptions)
+    found = with_nodes(NAME, options, PjmOptions)
     return PjmFeed(found, keys[KEY])
 
 

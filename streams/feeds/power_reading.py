@@ -17,7 +17,7 @@ from pydantic import Field
 
 from models.records import PowerPrice
 from streams.errors import FeedError, SettingsError
-from streams.feeds.contract import MAX_NOTE, Options, Parse, Parsed
+from streams.feeds.contract import MAX_NOTE, Options, Parse, Parsed, chosen
 from streams.feeds.reading import RAGGED, csv_rows, csv_start, json_of, obj, rows, text
 from streams.fleetfile_errors import shown
 from streams.wire import RawRecord
@@ -51,16 +51,15 @@ class PowerOptions(Options):
     nodes: Nodes = ()
 
 
-Chosen = TypeVar("Chosen", bound=PowerOptions)
+ChosenPower = TypeVar("ChosenPower", bound=PowerOptions)
 
 
-def chosen(name: str, options: Options, kind: type[Chosen]) -> Chosen:
+def with_nodes(name: str, options: Options, kind: type[ChosenPower]) -> ChosenPower:
     """The options as those of one source. SettingsError where they name no node, TypeError where they are another's."""
-    if not isinstance(options, kind):
-        raise TypeError(f"these are options of {type(options).__name__}, not {kind.__name__}")
-    if not options.nodes:
+    found = chosen(options, kind)
+    if not found.nodes:
         raise SettingsError(f"[feeds.{name}] nodes is empty: name the nodes whose prices are wanted")
-    return options
+    return found
 
 
 @dataclass(frozen=True, slots=True)

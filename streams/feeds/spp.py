@@ -15,7 +15,7 @@ from models.records import MINUTE_US
 from streams.feeds.contract import Options, Parsed, Source
 from streams.feeds.http import PollFeed, Request
 from streams.feeds.local_time import read_wall, utc_us
-from streams.feeds.power_reading import Market, PowerOptions, Prices, Wanted, chosen, node_of, note_of, table
+from streams.feeds.power_reading import Market, PowerOptions, Prices, Wanted, node_of, note_of, table, with_nodes
 from streams.feeds.reading import each, number, text
 from streams.wire import RawRecord
 
@@ -52,7 +52,7 @@ def parse(raw: RawRecord) -> Parsed:
 
 def _build(options: Options, _: Mapping[str, str]) -> PollFeed:
     """The feed, of settlement locations that must be named."""
-    found = chosen(NAME, options, SppOptions)
+    found = with_nodes(NAME, options, SppOptions)
     note = note_of(found.nodes)
     request = Request(feed=NAME, url=found.url, query={"path": found.path}, note=note)
     return PollFeed(NAME, lambda _: [request], every_s=found.every_s, only_changes=True, check=parse)

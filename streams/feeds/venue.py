@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from pydantic import Field
 
@@ -31,16 +31,6 @@ class VenueOptions(Options):
     rotate_s: Annotated[
         float, Field(ge=0.1, le=86_100, description="Age at which a connection is replaced by a new one [s].")
     ] = 82_800.0
-
-
-Chosen = TypeVar("Chosen", bound=Options)
-
-
-def chosen(options: Options, kind: type[Chosen]) -> Chosen:
-    """The options as those of one source. TypeError where they are another's."""
-    if not isinstance(options, kind):
-        raise TypeError(f"these are options of {type(options).__name__}, not {kind.__name__}")
-    return options
 
 
 def listening(

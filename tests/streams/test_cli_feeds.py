@@ -19,9 +19,11 @@ from streams.cli.check import feeds as check_command
 from streams.cli.feeds import feeds as feeds_command
 from streams.embedded.child import free_port
 from streams.feed_book import FeedLine, SeriesLine
-from streams.feed_check import Check
+from streams.feed_check import Check, check_all
+from streams.feeds.contract import Appender
 from streams.health import Health, HealthServer
 from streams.ingest import IngestProcess
+from streams.register import FeedPlan
 from streams.settings import Settings
 from streams.wire import RawRecord
 from tests.support.served import broken, case_of, documented, mute, served, table_of
@@ -222,3 +224,17 @@ def test_another_service_in_its_place_is_named(capsys: Captured, monkeypatch: py
 def test_the_help_names_every_key_of_the_json(command: Any, keys: set[str]) -> None:
     documented_keys = set(re.findall(r"\w+", command.__doc__.partition("Keys with --json:")[2]))
     assert keys - documented_keys == set()
+
+
+async def test_a_source_with_a_bug_has_its_own_line_and_the_others_theirs() -> None:
+    class Buggy:
+        name = "kraken"
+
+        async def run(self, out: Appender) -> None:
+            del out
+            raise KeyError("ours")
+
+    plan = FeedPlan(running={"kraken": Buggy}, off={"bitstamp": "switched off"})
+    wrong, off = await check_all(plan, 5.0, ("kraken", "bitstamp"))
+    assert (wrong["state"], off["state"]) == ("failed", "off")
+    assert "a bug of this source" in wrong["says"]

@@ -16,8 +16,9 @@ from aiohttp import web
 
 from models.records import BtcPrice
 from streams.errors import FeedError
+from streams.feeds.contract import chosen
 from streams.feeds.sources import SOURCES
-from streams.feeds.venue import VenueOptions, chosen
+from streams.feeds.venue import VenueOptions
 from streams.wire import RawRecord
 from tests.support.appended import fails
 from tests.support.faulty_server import serving
