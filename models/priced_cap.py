@@ -19,7 +19,7 @@ ENTER_ON, ENTER_OFF = 0, 1
 # Rows of the float scratch space by step.
 PRICE, USED = 0, 1
 # Rows of the integer scratch space.
-NOW, ORDER, FIRST = 0, 1, 2
+NOW, ORDER, FIRST, HELD = 0, 1, 2, 3
 
 
 @jit
@@ -176,6 +176,38 @@ def move_prices(by_step: np.ndarray, steps: int, room_mw: float, apart_usd: floa
 
 
 @jit
+def hold_now(
+    gain_usd: np.ndarray,
+    draw_mw: np.ndarray,
+    stop_usd: np.ndarray,
+    start_usd: np.ndarray,
+    modes: np.ndarray,
+    count: int,
+    steps: int,
+    room_mw: float,
+    worth: np.ndarray,
+    density: np.ndarray,
+    order: np.ndarray,
+) -> float:
+    """Worth of a plan that changes nothing in its first step [USD], -inf where the present modes do not fit."""
+    for load in range(count):
+        order[HELD, load] = 1
+    value = fit_plan(
+        gain_usd, draw_mw, stop_usd, start_usd, modes, order[HELD], count, steps, room_mw, worth, density, order
+    )
+    return value if keeps_modes(order[FIRST], modes, count) else -np.inf
+
+
+@jit
+def keeps_modes(wanted: np.ndarray, modes: np.ndarray, count: int) -> bool:
+    """Whether nothing changes; a load without a mode yet stands."""
+    for load in range(count):
+        if wanted[load] != max(modes[load], 0):
+            return False
+    return True
+
+
+@jit
 def plan_priced(
     gain_usd: np.ndarray,
     draw_mw: np.ndarray,
@@ -191,11 +223,11 @@ def plan_priced(
     density: np.ndarray,
     order: np.ndarray,
     wanted: np.ndarray,
-) -> tuple[float, float]:
-    """Write the modes of the first step into ``wanted``. Returns (worth of the plan, upper bound of any) [USD].
+) -> tuple[float, float, float]:
+    """Write the modes of the first step into ``wanted``. Returns worth of the plan, of holding now, upper bound [USD].
 
-    As :func:`models.joint_plan.plan_jointly`, without a ramp. Scratch: ``worth`` (2, loads, steps + 1), ``by_step``
-    (2, steps), ``density`` (loads), ``order`` (3, loads). Draws above nothing.
+    As :func:`models.joint_plan.plan_jointly`, without a ramp; the bound is one of any plan. Scratch: ``worth``
+    (2, loads, steps + 1), ``by_step`` (2, steps), ``density`` (loads), ``order`` (4, loads). Draws above nothing.
     """
     for step in range(steps):
         by_step[PRICE, step] = 0.0
@@ -218,4 +250,11 @@ def plan_priced(
         if least - most <= 1e-9 * max(abs(least), abs(most)):
             break
         move_prices(by_step, steps, room_mw, max(bound - most, 0.0), share)
-    return most, least
+    hold = hold_now(gain_usd, draw_mw, stop_usd, start_usd, modes, count, steps, room_mw, worth, density, order)
+    if keeps_modes(wanted, modes, count):
+        hold = max(hold, most)
+    if hold >= most:
+        most = hold
+        for load in range(count):
+            wanted[load] = max(modes[load], 0)
+    return most, hold, least

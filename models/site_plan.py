@@ -94,9 +94,8 @@ def plan_site(
     """Write the modes of the first step into ``wanted``. Returns (way, worth over holding, gap to the best) [USD].
 
     ``gain_usd[load, step]`` is what running earns, ``draw_mw[load, step]`` what it draws, costs are USD per change. The
-    room is the cap less what is not planned. Worth over holding is inf where the present modes do not fit, nan where
-    planned by prices. Scratch: ``work`` (3, steps + 1), ``table`` (3, 2^min(count, 12)), the rest as
-    :func:`models.priced_cap.plan_priced` says.
+    room is the cap less what is not planned. Worth over holding is inf where the present modes do not fit. Scratch:
+    ``work`` (3, steps + 1), ``table`` (3, 2^min(count, 12)), the rest as :func:`models.priced_cap.plan_priced` says.
     """
     way = way_of(draw_mw, count, steps, room_mw, ramp_mw)
     if way == ALONE:
@@ -109,7 +108,7 @@ def plan_site(
             gain_usd, draw_mw, stop_usd, start_usd, modes, locked, count, steps, room_mw, ramp_mw, table, wanted
         )
         return way, most - hold, 0.0
-    most, bound = plan_priced(
+    most, hold, bound = plan_priced(
         gain_usd,
         draw_mw,
         stop_usd,
@@ -125,4 +124,4 @@ def plan_site(
         order,
         wanted,
     )
-    return way, np.nan, bound - most
+    return way, most - hold, bound - most

@@ -121,7 +121,7 @@ def through_site(site: SmallSite) -> tuple[int, float, float, int]:
         np.zeros((2, count, steps + 1)),
         np.zeros((2, steps)),
         np.zeros(count),
-        np.zeros((3, count), np.int64),
+        np.zeros((4, count), np.int64),
         wanted,
     )
     return way, gain, gap, set_of(wanted)
@@ -146,9 +146,23 @@ def test_the_way_follows_the_cap_and_the_number_of_loads() -> None:
     few.locked[:], many.locked[:] = 0, 0
     assert through_site(few)[0] == JOINT
     assert through_site(few)[3] == jointly(few)[2]
-    way, _, gap, chosen = through_site(many)
+    way, gain, gap, chosen = through_site(many)
     assert (way, chosen) == (PRICED, priced(many)[2])
     assert gap >= 0.0
+    assert gain >= 0.0
+
+
+def test_a_plan_by_prices_that_is_no_better_than_holding_holds() -> None:
+    held = 0
+    for seed in range(60):
+        site = small_site(seed, 14, 8)
+        site.modes, site.locked[:] = np.maximum(site.modes, 0), 0
+        site.room_mw = max(site.room_mw, float((site.draw_mw.max(axis=1) * site.modes).sum()) * (1.0 + 1e-9))
+        _, gain, _, chosen = through_site(site)
+        assert 0.0 <= gain < np.inf, seed
+        held += chosen == set_of(site.modes)
+        assert (gain == 0.0) == (chosen == set_of(site.modes)), seed
+    assert held < 60
 
 
 def test_locked_loads_that_outgrow_the_cap_are_shed() -> None:
@@ -179,6 +193,7 @@ def test_compiled_and_uncompiled_plans_are_equal_to_the_bit(seed: int) -> None:
     arguments = (site.gain_usd, site.draw_mw, site.stop_usd, site.start_usd, site.modes, site.locked, 4, 6)
     assert jointly_plain(*arguments, site.room_mw, site.ramp_mw, np.zeros((3, 16)), wanted) == jointly(site)[:2]
     assert set_of(wanted) == jointly(site)[2]
-    scratch = (np.zeros((2, 4, 7)), np.zeros((2, 6)), np.zeros(4), np.zeros((3, 4), np.int64), wanted)
-    assert priced_plain(*arguments, site.room_mw, *scratch) == priced(site)[:2]
+    scratch = (np.zeros((2, 4, 7)), np.zeros((2, 6)), np.zeros(4), np.zeros((4, 4), np.int64), wanted)
+    worth, _, bound = priced_plain(*arguments, site.room_mw, *scratch)
+    assert (worth, bound) == priced(site)[:2]
     assert set_of(wanted) == priced(site)[2]

@@ -40,7 +40,7 @@ def of_site(site: SmallSite) -> Floats:
         np.zeros((2, count, steps + 1)),
         np.zeros((2, steps)),
         np.zeros(count),
-        np.zeros((3, count), np.int64),
+        np.zeros((4, count), np.int64),
         wanted,
     )
     worth = np.zeros((2, steps + 1))

@@ -97,7 +97,7 @@ def priced(site: SmallSite) -> tuple[float, float, int]:
     """The plan by prices: (worth, upper bound, set of the first step)."""
     count, steps = site.count, site.steps
     wanted = np.zeros(count, np.int64)
-    worth, bound = plan_priced(
+    worth, _, bound = plan_priced(
         site.gain_usd,
         site.draw_mw,
         site.stop_usd,
@@ -110,7 +110,7 @@ def priced(site: SmallSite) -> tuple[float, float, int]:
         np.zeros((2, count, steps + 1)),
         np.zeros((2, steps)),
         np.zeros(count),
-        np.zeros((3, count), np.int64),
+        np.zeros((4, count), np.int64),
         wanted,
     )
     return worth, bound, set_of(wanted)
