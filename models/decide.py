@@ -11,6 +11,19 @@ from models import choice, policies
 from models.arrays import HOLD, LOCKED, NO_ORDER, OFF, POOL, RUN
 from models.jit import jit
 from models.margins import draw_mw, hashprice_of, margin_usd_per_mwh
+from models.plan import mode_of
+from models.planning import (
+    ITEM,
+    WANTED_NEXT,
+    forecast,
+    gather,
+    mode_before,
+    note_plan,
+    plan_load,
+    plan_together,
+)
+from models.price_path import HORIZON_US
+from models.records import HOUR_US
 from models.state import State
 
 # Why a load is where it is; rows of `State.modes`.
@@ -162,11 +175,51 @@ def spare_dwelling(state: State, number: int, view: np.ndarray, first: int, room
 
 
 @jit
-def decide(state: State, number: int, view: np.ndarray, first: int, served: int) -> float:
+def plan_all(
+    state: State, number: int, view: np.ndarray, first: int, served: int, room_mw: float, replan: int
+) -> float:
+    """What a site's free loads do by a plan, or still do where none is due. Returns the gap to the best [USD/h]."""
+    site = state.sites[number]
+    start, end = site["first_load"], site["first_load"] + site["loads"]
+    if replan == 0:
+        for item in range(start, end):
+            if state.modes[RULE, item] == ECONOMIC:
+                state.modes[WANTED, item] = state.loads[item]["mode"]
+        return site["gap_usd_per_hour"]
+    steps, without, reference = forecast(state, number, view, first)
+    if served == 0:
+        note_plan(state, number, steps, without, reference)
+    usd_per_ph_day, count = hashprice_of(view, first), 0
+    alone = is_alone(state, number)
+    for item in range(start, end):
+        load, rule = state.loads[item], state.modes[RULE, item]
+        if alone and rule == ECONOMIC:
+            advantage = plan_load(state, number, item, view, first, usd_per_ph_day, steps)
+            state.modes[WANTED, item] = mode_of(advantage, mode_before(state, load))
+            if served == 0:
+                load["plan_usd"], load["placed"] = abs(advantage), 1
+        elif not alone and rule in (ECONOMIC, DWELL):
+            gather(state, number, count, item, 1 if rule == DWELL else 0, view, first, usd_per_ph_day, steps)
+            room_mw += draw_mw(load, view, first) if rule == DWELL and load["mode"] == 1 else 0.0
+            count += 1
+    if count == 0:
+        return 0.0
+    gain, gap = plan_together(state, count, steps, room_mw)
+    for place in range(count):
+        item = state.plan_modes[ITEM, place]
+        state.modes[WANTED, item] = state.plan_modes[WANTED_NEXT, place]
+        if served == 0:
+            state.loads[item]["plan_usd"], state.loads[item]["placed"] = gain, 1
+    return gap / (HORIZON_US / HOUR_US)
+
+
+@jit
+def decide(state: State, number: int, view: np.ndarray, first: int, served: int, replan: int) -> float:
     """Write the wanted mode and the rule of each load of a site into ``state.modes``.
 
     ``view[first:]`` is the site's view. Where what is locked exceeds the cap, dwells give way, then orders to run (rule
-    CAP): the cap is a limit of the meter. Returns how far the choice may lie below the best [USD/h].
+    CAP): the cap is a limit of the meter. ``replan`` 0: a policy that plans leaves its free loads as they are.
+    Returns how far the choice may lie below the best [USD/h].
     """
     site = state.sites[number]
     room_mw = site["mw_cap"] + CAP_SLACK * site["mw_cap"] - lock_all(state, number, view, first, served)
@@ -176,6 +229,8 @@ def decide(state: State, number: int, view: np.ndarray, first: int, served: int)
         room_mw = site["mw_cap"] + CAP_SLACK * site["mw_cap"] - lock_all(state, number, view, first, 1)
         if room_mw < 0.0:
             room_mw = shed_orders(state, number, view, first, room_mw)
+    if forced == 0 and policies.is_plan(int(state.policy[0])):
+        return plan_all(state, number, view, first, served, room_mw, replan)
     usd_per_ph_day = hashprice_of(view, first)
     log_time_us = state.clocks[0]["log_time_us"]
     count = 0
@@ -224,6 +279,11 @@ def mode_alone(state: State, item: int, view: np.ndarray, first: int) -> int:
     rule = lock(load, state.clocks[0]["log_time_us"], 1)
     if rule != ECONOMIC:
         return fixed_mode(load, rule)
+    if policies.is_plan(int(state.policy[0])):
+        number = load["site"]
+        steps, _, _ = forecast(state, number, view, first)
+        advantage = plan_load(state, number, item, view, first, hashprice_of(view, first), steps)
+        return mode_of(advantage, load["mode"])
     worth = worth_usd_per_mwh(state, load, view, first, hashprice_of(view, first))
     return 1 if worth > 0.0 or (worth == 0.0 and load["mode"] == 1) else 0
 

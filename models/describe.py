@@ -14,6 +14,7 @@ from models.arrays import AWAITED, GROUPS, NEVER, POOL, UNUSABLE, USABLE
 from models.decide import CAP, CONTRACT, FAILURE, LOCKOUT, ORDER, is_coupled
 from models.degraded import cost_of, directions
 from models.explain import GROUP_COUNT, flip_values, gain_usd_per_hour, keep_view, shares
+from models.forecast import forecast_of
 from models.inputs import Place, input_content, places
 from models.layout import Layout, places_of
 from models.orders import Book
@@ -124,6 +125,7 @@ class Describer:
             "band": band_of(state, load),
             "switch_cost_usd": float(cost * mw),
             "expected_gain_usd_per_hour": gain,
+            "forecast": forecast_of(state, number, item, rule),
             "why": why,
             "flip": flips,
             "inputs": self._inputs(state, number, item, coupled),
@@ -286,8 +288,10 @@ class Describer:
         return float(value) if has else None
 
 
-def band_of(state: State, load: np.void) -> Band:
-    """Margins between which the policy leaves a load where it is."""
+def band_of(state: State, load: np.void) -> Band | None:
+    """Margins between which the policy leaves a load where it is; None for a plan, which has none."""
+    if policies.is_plan(int(state.policy[0])):
+        return None
     stop, start = policies.bounds(
         int(state.policy[0]), load["stop_usd_per_mw"], load["start_usd_per_mw"], state.policy[1], state.policy[2]
     )

@@ -228,8 +228,10 @@ class Engine:
         return signals
 
 
-def _policy_figures(config: DecidingConfig) -> tuple[float, float, float]:
-    return float(policies.code_of(config.policy)), config.dead_band_usd_per_mwh, config.amortise_hours
+def _policy_figures(config: DecidingConfig) -> tuple[float, ...]:
+    """What the compiled step reads of a policy, in the order of ``State.policy``."""
+    code, keep = float(policies.code_of(config.policy)), policies.keep_of(config.policy)
+    return code, config.dead_band_usd_per_mwh, config.amortise_hours, keep, float(config.free_start)
 
 
 def _no_fleet(names: Catalogue) -> Layout:

@@ -77,6 +77,11 @@ class Power(Document):
         """The series this site's price is read from."""
         return f"power:{self.node}:{self.market}"
 
+    @property
+    def day_ahead_series(self) -> str:
+        """The curve that plans look ahead on, where it is known."""
+        return f"power:{self.node}:da"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference(Document):

@@ -30,13 +30,18 @@ MEMORIES = np.dtype(
 )
 
 
+WIDEST = DAYS_REMEMBERED * 288
+"""Places of a ring: fourteen days of five minutes. Shorter intervals are remembered for fewer days."""
+
+
+@jit
 def cells_of(step_us: int) -> int:
     """Intervals of this length in the days remembered.
 
-    >>> cells_of(900_000_000), cells_of(300_000_000)
-    (1344, 4032)
+    >>> cells_of(900_000_000), cells_of(300_000_000), cells_of(60_000_000)
+    (1344, 4032, 4032)
     """
-    return DAYS_REMEMBERED * DAY_US // step_us
+    return min(DAYS_REMEMBERED * DAY_US // step_us, WIDEST)
 
 
 def new_memories(steps_us: list[int]) -> tuple[Array, Ints, Floats]:
@@ -80,6 +85,33 @@ def remember(
     slots[number, place] = slot
     prices[number, place] = usd_per_mwh
     memory["newest"] = max(memory["newest"], slot)
+
+
+@jit
+def learn(
+    memories: np.ndarray,
+    slots: np.ndarray,
+    prices: np.ndarray,
+    number: int,
+    start_us: int,
+    length_us: int,
+    usd_per_mwh: float,
+    restated: bool,
+) -> None:
+    """Keep a print of an interval of this length. A series that changes its length is learnt anew.
+
+    A price of an interval long past that is known already is replaced only where the source says it was ``restated``:
+    a second, slower source of the same prints changes nothing.
+    """
+    memory = memories[number]
+    if memory["step_us"] != length_us:
+        memory["step_us"], memory["cells"], memory["newest"] = length_us, cells_of(length_us), NO_SLOT
+        for place in range(WIDEST):
+            slots[number, place], prices[number, place] = NO_SLOT, math.nan
+    slot = start_us // length_us
+    if slot < memory["newest"] and not restated and slots[number, slot % memory["cells"]] == slot:
+        return
+    remember(memories, slots, prices, number, start_us, usd_per_mwh)
 
 
 @jit

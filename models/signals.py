@@ -90,6 +90,19 @@ def default_utilisation(load: str, utilisation: float) -> Input:
     }
 
 
+class Forecast(TypedDict):
+    """What a plan counted with: the price it expects others to return to, how far ahead, what it had to do without.
+
+    ``expected_gain_usd``: what the plan is worth over changing nothing [USD over the horizon], of all loads of the site
+    where they compete for its cap; null where what runs could not have stayed.
+    """
+
+    reference_usd_per_mwh: float | None
+    horizon_minutes: float
+    without: list[str]
+    expected_gain_usd: float | None
+
+
 class Band(TypedDict):
     """Margins at which a running load stops and a stopped one starts, where no cap binds [USD/MWh]."""
 
@@ -127,9 +140,10 @@ Switch = TypedDict(
         "act_by_us": int,
         "margins": dict[str, float | None],
         "relative_return": RelativeReturn,
-        "band": Band,
+        "band": Band | None,
         "switch_cost_usd": float,
         "expected_gain_usd_per_hour": float,
+        "forecast": Forecast | None,
         "why": Why,
         "flip": list[Flip],
         "inputs": list[Input],

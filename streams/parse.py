@@ -14,7 +14,7 @@ import orjson
 
 from models import policies
 from models.commands import Ack, Command
-from models.market import refusal
+from models.limits import refusal
 from models.records import (
     OBSERVATION_KINDS,
     Clock,
@@ -192,7 +192,7 @@ def read_config(value: object) -> DecidingConfig:
                 raise FeedError(f"config.skip_offsets is {shown(given)}, not a list of offsets")
             arguments[name] = tuple(cast("list[int]", given))
             continue
-        types = {"str": (str,), "int": (int,), "float": (float, int)}[kinds[name]]
+        types = {"str": (str,), "int": (int,), "float": (float, int), "bool": (bool,)}[kinds[name]]
         if type(given) not in types:
             raise FeedError(f"config.{name} is {shown(given)}, not {kinds[name]}")
         arguments[name] = float(cast("float", given)) if kinds[name] == "float" else given

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self, TypeAlias
 
-from models.signals import Band, Flip, Input, OrderNote, RelativeReturn, Why
+from models.signals import Band, Flip, Forecast, Input, OrderNote, RelativeReturn, Why
 from streams.wire import Entry
 
 JsonObject: TypeAlias = Mapping[str, Any]
@@ -111,6 +111,7 @@ class Switch(Record):
     band: Band | None
     switch_cost_usd: float
     expected_gain_usd_per_hour: float
+    forecast: Forecast | None
     why: Why
     flip: Sequence[Flip]
     inputs: Sequence[Input]

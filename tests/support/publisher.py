@@ -50,6 +50,7 @@ def switch(miner: str, number: int, at_us: int, valid_until_us: int) -> dict[str
         "policy": "breakeven",
         "config_hash": "c0ffee",
         "order": None,
+        "forecast": None,
         "text": f"switch {number}",
     }
 
