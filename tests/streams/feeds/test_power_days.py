@@ -12,6 +12,8 @@ from models.records import MINUTE_US, PowerPrice
 from streams.errors import FeedError
 from streams.feeds import caiso, miso, nyiso, spp
 from streams.feeds.contract import Parse
+from streams.feeds.ercot_api import SOURCE as ERCOT_API
+from streams.feeds.ercot_api import parse_spp_corrections
 from streams.feeds.http import Request
 from streams.feeds.local_time import CENTRAL
 from streams.feeds.power_days import DayFiles
@@ -20,6 +22,7 @@ from streams.wire import RawRecord
 from tests.support.appended import run_until
 from tests.support.faulty_server import Handler, serving
 from tests.support.power import at
+from tests.support.sources import ercot_api as api
 from tests.support.sources import miso as miso_case
 from tests.support.sources import spp as spp_case
 from tests.support.sources_contract import Case
@@ -196,3 +199,34 @@ def test_without_days_to_correct_nothing_gone_by_is_read_again() -> None:
     assert len(rounds_of(options, "2025-07-18T18:00Z", 60)) == 60
     corrected = caiso.CaisoOptions(nodes=("TH_NP15_GEN-APND",), correction_days=3, day_ahead=False)
     assert len(rounds_of(corrected, "2025-07-18T18:00Z", 60)) == 63
+
+
+async def test_with_a_key_of_ercot_corrections_are_asked_for_too_one_in_a_round() -> None:
+    queries: list[Mapping[str, str]] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if "corrections" in request.path:
+            queries.append(request.query)
+        return api.serve(request)
+
+    async with serving(handler) as url:
+        options = api.options(url).model_copy(update={"every_s": 0.01})
+        out = await run_until(ERCOT_API.build(options, api.KEYS), lambda out: len(out.records) == 4)
+    expected = ["ercot-api:spp", "ercot-api:dam", "ercot-api:spp-corrections", "ercot-api:dam-corrections"]
+    assert [record.feed for record in out.records] == expected
+    days = [
+        (date.fromisoformat(query["deliveryDateTo"]) - date.fromisoformat(query["deliveryDateFrom"])).days
+        for query in queries
+    ]
+    assert days[0] in {30, 31}
+    assert days[1] == days[0] + 1
+
+
+def test_of_several_corrections_of_ercot_the_latest_counts_whatever_their_order() -> None:
+    rows: list[list[object]] = [
+        ["2025-07-30", 9, 3, "HB_SOUTH", "HU", -18.4, -18.02, "2025-07-31T09:30:12", False],
+        ["2025-07-30", 9, 3, "HB_SOUTH", "HU", -20.51, -18.4, "2025-07-30T15:00:00", False],
+    ]
+    for body in (api.answer(api.SPP_CORRECTED, *rows), api.answer(api.SPP_CORRECTED, *rows[::-1])):
+        found = prices(parse_spp_corrections, "ercot-api:spp-corrections", body, "2025-08-01T00:00Z")
+        assert found == {f"{at('2025-07-30T08:30-05:00')}": -18.02}
