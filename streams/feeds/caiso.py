@@ -212,6 +212,7 @@ SOURCE = Source(
     unconfirmed=(
         "How late real-time prices stand in OASIS: five minutes are allowed for",
         "How far back corrections reach: five days are read again every six hours; sources say 3 to 14",
+        "How many nodes one query takes: all nodes named are asked for in one",
         "PRC_CORR_GRP, which lists what was corrected, gives no price by node and is not fetched",
     ),
     defaults_on=False,
