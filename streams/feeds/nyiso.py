@@ -211,7 +211,7 @@ class Rounds:
         asked = [self._file(RT, "realtime", "realtime_zone", day) for day in days]
         if self._options.day_ahead and self._day_ahead.is_due(now_us):
             days = [now, tomorrow] if now.hour >= PUBLISHED_HOUR else [now]
-            asked += [self._file(DA, "damlbmp", "damlbmp_zone", day, may_be_absent=day is tomorrow) for day in days]
+            asked += [self._file(DA, "damlbmp", "damlbmp_zone", day, may_be_absent=day > now) for day in days]
         return asked
 
     def _file(self, feed: str, folder: str, report: str, day: datetime, *, may_be_absent: bool = False) -> Request:
