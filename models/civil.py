@@ -7,7 +7,7 @@ Earlier years are not covered.
 
 from __future__ import annotations
 
-from models.jit import jit
+from models.jit import jit_apart
 from models.records import DAY_US, HOUR_US, MINUTE_US
 
 # Hours of standard time from UTC, by the name a document uses.
@@ -16,7 +16,7 @@ ZONES: dict[str, int] = {"UTC": 0, "US/Eastern": -5, "US/Central": -6, "US/Mount
 MONDAY, THURSDAY, SATURDAY, SUNDAY = 0, 3, 5, 6
 
 
-@jit
+@jit_apart
 def day_number(year: int, month: int, day: int) -> int:
     """Number of a day of the Gregorian calendar: years begin in March, so that the leap day is the last.
 
@@ -29,7 +29,7 @@ def day_number(year: int, month: int, day: int) -> int:
     return 365 * shifted + shifted // 4 - shifted // 100 + shifted // 400 + of_year - 719_468
 
 
-@jit
+@jit_apart
 def year_of(day: int) -> int:
     """Year of a day: a guess from the mean length of a year, set right where it is one off.
 
@@ -44,7 +44,7 @@ def year_of(day: int) -> int:
     return year
 
 
-@jit
+@jit_apart
 def month_of(day: int) -> int:
     """Month of a day, 1 to 12.
 
@@ -52,13 +52,13 @@ def month_of(day: int) -> int:
     6
     """
     year = year_of(day)
-    month = 1
-    while month < 12 and day >= day_number(year, month + 1, 1):
-        month += 1
-    return month
+    first_of_march = day_number(year, 3, 1)
+    if day < first_of_march:
+        return 1 if day < day_number(year, 2, 1) else 2
+    return (5 * (day - first_of_march) + 2) // 153 + 3
 
 
-@jit
+@jit_apart
 def weekday_of(day: int) -> int:
     """Weekday of a day, 0 is Monday: 1970-01-01 was a Thursday.
 
@@ -68,7 +68,7 @@ def weekday_of(day: int) -> int:
     return (day + THURSDAY) % 7
 
 
-@jit
+@jit_apart
 def nth_weekday(year: int, month: int, weekday: int, nth: int) -> int:
     """Number of the nth such weekday of a month.
 
@@ -79,7 +79,7 @@ def nth_weekday(year: int, month: int, weekday: int, nth: int) -> int:
     return first + (weekday - weekday_of(first)) % 7 + 7 * (nth - 1)
 
 
-@jit
+@jit_apart
 def offset_us(standard_hours: int, utc_us: int) -> int:
     """What local time is ahead of UTC [us]; a zone whose standard time is UTC itself has no summer time.
 
@@ -97,7 +97,7 @@ def offset_us(standard_hours: int, utc_us: int) -> int:
     return standard_us
 
 
-@jit
+@jit_apart
 def local_day(standard_hours: int, utc_us: int) -> int:
     """Number of the local day at a time.
 
@@ -107,7 +107,7 @@ def local_day(standard_hours: int, utc_us: int) -> int:
     return (utc_us + offset_us(standard_hours, utc_us)) // DAY_US
 
 
-@jit
+@jit_apart
 def local_us(standard_hours: int, day: int, minute: int) -> int:
     """Time of a minute of a local day [us UTC]; minute 1,440 is the next midnight.
 
@@ -123,7 +123,7 @@ def local_us(standard_hours: int, day: int, minute: int) -> int:
     return wall_us - standard_hours * HOUR_US
 
 
-@jit
+@jit_apart
 def is_holiday(day: int) -> bool:
     """Whether a day is one of the six holidays of NERC; one that falls on a Sunday is kept on the Monday.
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from models.jit import jit
+from models.jit import jit_apart
 from models.power_rules import season as seasons
 from models.power_rules.contract import ACTIVE, FREE, NEVER, QUIET, Answer, PowerRule, require_usd_per_mwh
 from models.power_rules.season import Season, fill_season
@@ -37,7 +37,7 @@ def fill(row: np.void, rule: Adder) -> None:
         fill_season(row, rule.season)
 
 
-@jit
+@jit_apart
 def effect(rule: np.void, _readings: np.ndarray, _windows: np.ndarray, at_us: int, _known_us: int) -> Answer:
     """The rate, while its hours last."""
     if rule["months"] == 0:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from models.charges import ancillary_usd_per_hour
-from models.jit import jit
+from models.jit import jit_apart
 from models.power_rules.contract import (
     ACTIVE,
     ASSUMED,
@@ -71,7 +71,7 @@ def fill(row: np.void, rule: Ancillary) -> None:
     row["binding"], row["source"] = rule.must_run, rule.series is not None
 
 
-@jit
+@jit_apart
 def effect(rule: np.void, readings: np.ndarray, windows: np.ndarray, at_us: int, known_us: int) -> Answer:
     """Awarded: paid to run. Deployed: off, whatever is awarded; the reserve that was sold is still paid."""
     award = window_at(rule, windows, AWARD, 0, at_us, known_us)

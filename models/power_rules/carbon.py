@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from models.charges import carbon_usd_per_mwh
-from models.jit import jit
+from models.jit import jit_apart
 from models.power_rules.contract import ACTIVE, ASSUMED, FREE, NEVER, Answer, PowerRule
 from models.records import require_range
 
@@ -43,7 +43,7 @@ def fill(row: np.void, rule: Carbon) -> None:
     row["source"] = rule.intensity_series is not None
 
 
-@jit
+@jit_apart
 def effect(rule: np.void, readings: np.ndarray, _windows: np.ndarray, _at_us: int, _known_us: int) -> Answer:
     """Intensity times price."""
     state, intensity = ACTIVE, rule["chance"]

@@ -31,7 +31,7 @@ import numpy as np
 
 from models.charges import coincident_peak_usd_per_mw
 from models.documents import require_choice
-from models.jit import jit
+from models.jit import jit_apart
 from models.power_rules import season as seasons
 from models.power_rules.contract import ACTIVE, ASSUMED, FREE, QUIET, Answer, PowerRule, ramp
 from models.power_rules.season import Season, fill_season
@@ -121,7 +121,7 @@ def fill(row: np.void, rule: CoincidentPeak) -> None:
     row["low"], row["high"] = rule.possible_at or 0.0, rule.certain_at or 0.0
 
 
-@jit
+@jit_apart
 def probability(rule: np.void, readings: np.ndarray) -> float:
     """Probability that a peak lies in the window, 0 to 1; NaN where its series is unknown."""
     if rule["source"] == FIXED:
@@ -134,7 +134,7 @@ def probability(rule: np.void, readings: np.ndarray) -> float:
     return ramp(read, rule["low"], rule["high"])
 
 
-@jit
+@jit_apart
 def effect(rule: np.void, readings: np.ndarray, _windows: np.ndarray, at_us: int, _known_us: int) -> Answer:
     """In a window: its expected cost, spread over its hours."""
     start_us, end_us = seasons.window_of(rule, at_us)

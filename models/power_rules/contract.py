@@ -25,7 +25,7 @@ from typing import ClassVar
 import numpy as np
 
 from models.documents import Document, midnight_us, require_key, require_order
-from models.jit import jit
+from models.jit import jit_apart
 from models.records import SECOND_US, require_range
 
 NEVER = int(np.iinfo(np.int64).max)
@@ -167,13 +167,13 @@ def fill_dates(row: np.void, code: int, rule: PowerRule) -> None:
     row["until_us"] = NEVER if rule.effective_until is None else midnight_us(rule.effective_until)
 
 
-@jit
+@jit_apart
 def in_effect(rule: np.void, at_us: int, known_us: int) -> bool:
     """Whether a rule is in force at a time and published by what is known."""
     return rule["known_us"] <= known_us and rule["from_us"] <= at_us < rule["until_us"]
 
 
-@jit
+@jit_apart
 def changes_us(rule: np.void, at_us: int) -> int:
     """When a rule that is not in effect may come into it [us], by its dates alone; NEVER."""
     if at_us >= rule["until_us"]:
@@ -181,7 +181,7 @@ def changes_us(rule: np.void, at_us: int) -> int:
     return max(rule["from_us"], rule["known_us"], at_us + 1)
 
 
-@jit
+@jit_apart
 def window_at(rule: np.void, windows: np.ndarray, what: int, ahead_us: int, at_us: int, known_us: int) -> int:
     """Place of the known window of a kind that holds a time, begun ``ahead_us`` earlier; of several the last to end.
 
@@ -196,7 +196,7 @@ def window_at(rule: np.void, windows: np.ndarray, what: int, ahead_us: int, at_u
     return found
 
 
-@jit
+@jit_apart
 def window_change_us(rule: np.void, windows: np.ndarray, what: int, ahead_us: int, at_us: int, known_us: int) -> int:
     """First time after ``at_us`` at which a known window of a kind begins (``ahead_us`` earlier), is there or ends."""
     first_us = NEVER
@@ -209,7 +209,7 @@ def window_change_us(rule: np.void, windows: np.ndarray, what: int, ahead_us: in
     return first_us
 
 
-@jit
+@jit_apart
 def ramp(value: float, low: float, high: float) -> float:
     """0 at ``low`` and below, 1 at ``high`` and above, a straight line between.
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from models.jit import jit
+from models.jit import jit_apart
 from models.power_rules.contract import ACTIVE, ASSUMED, FREE, NEVER, Answer, PowerRule
 
 CURVE, SIGNAL = 0, 1
@@ -41,13 +41,13 @@ def fill(_row: np.void, _rule: DayAhead) -> None:
     """Nothing: it decides nothing."""
 
 
-@jit
+@jit_apart
 def spread_usd_per_mwh(readings: np.ndarray, first: int) -> float:
     """Real time above day-ahead [USD/MWh]; NaN where either is unknown."""
     return readings[first + SIGNAL] - readings[first + CURVE]
 
 
-@jit
+@jit_apart
 def effect(rule: np.void, readings: np.ndarray, _windows: np.ndarray, _at_us: int, _known_us: int) -> Answer:
     """No cost and no force."""
     state = ACTIVE if np.isfinite(spread_usd_per_mwh(readings, rule["first_reading"])) else ASSUMED

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from models.jit import jit
+from models.jit import jit_apart
 from models.power_rules.contract import (
     ACTIVE,
     CALL,
@@ -60,7 +60,7 @@ def fill(row: np.void, rule: DemandResponse) -> None:
     row["ahead_us"], row["binding"] = int(rule.ready_minutes * MINUTE_US), rule.binding
 
 
-@jit
+@jit_apart
 def effect(rule: np.void, _readings: np.ndarray, windows: np.ndarray, at_us: int, known_us: int) -> Answer:
     """Within a call: off, paid from its start on."""
     until_us = window_change_us(rule, windows, CALL, rule["ahead_us"], at_us, known_us)

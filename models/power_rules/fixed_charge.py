@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from models.charges import capacity_usd_per_mwh, demand_charge_usd_per_mwh
-from models.jit import jit
+from models.jit import jit_apart
 from models.power_rules.contract import ACTIVE, FREE, NEVER, Answer, PowerRule
 from models.records import require_range
 
@@ -50,7 +50,7 @@ def fill(row: np.void, rule: FixedCharge) -> None:
         row["bill"] = demand_charge_usd_per_mwh(rule.usd_per_kw_month, rule.load_factor)
 
 
-@jit
+@jit_apart
 def effect(rule: np.void, _readings: np.ndarray, _windows: np.ndarray, _at_us: int, _known_us: int) -> Answer:
     """On the bill alone: a charge that is set does not change with what runs."""
     return 0.0, 0.0, rule["bill"], FREE, NEVER, ACTIVE

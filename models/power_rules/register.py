@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.documents import Document
-from models.jit import jit
+from models.jit import jit_apart
 from models.power_rules import (
     adder,
     ancillary,
@@ -139,7 +139,7 @@ def windows_of(rule: PowerRule) -> list[tuple[int, int, int, int]]:
     return []
 
 
-@jit
+@jit_apart
 def answer(rule: np.void, readings: np.ndarray, windows: np.ndarray, at_us: int, known_us: int) -> Answer:
     """What a rule says of a time, by what is known (:mod:`models.power_rules.contract`); quiet while not in effect."""
     if not in_effect(rule, at_us, known_us):
@@ -165,7 +165,7 @@ def answer(rule: np.void, readings: np.ndarray, windows: np.ndarray, at_us: int,
     return on, off, bill, forced, min(until_us, rule["until_us"]), state
 
 
-@jit
+@jit_apart
 def together(
     rows: np.ndarray, concerns: np.ndarray, readings: np.ndarray, windows: np.ndarray, at_us: int, known_us: int
 ) -> Answer:

@@ -8,7 +8,7 @@ import numpy as np
 
 from models import civil
 from models.documents import Document, require_choice
-from models.jit import jit
+from models.jit import jit_apart
 from models.power_rules.contract import NEVER
 from models.records import DAY_US, require_range
 
@@ -58,7 +58,7 @@ def fill_season(row: np.void, season: Season) -> None:
     row["weekdays_only"], row["skip_holidays"] = season.weekdays_only, season.skip_holidays
 
 
-@jit
+@jit_apart
 def counts_day(rule: np.void, day: int) -> bool:
     """Whether a local day has a window."""
     if rule["months"] // (1 << civil.month_of(day)) % 2 == 0:
@@ -68,7 +68,7 @@ def counts_day(rule: np.void, day: int) -> bool:
     return not (rule["skip_holidays"] == 1 and civil.is_holiday(day))
 
 
-@jit
+@jit_apart
 def window_of(rule: np.void, at_us: int) -> tuple[int, int]:
     """The window that holds a time or is the next to come: (start, end) [us UTC]; NEVER twice where there is none."""
     today = (at_us + civil.offset_us(rule["zone_hours"], at_us)) // DAY_US

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from models.jit import jit
+from models.jit import jit_apart
 from models.power_rules.contract import (
     ACTIVE,
     ASSUMED,
@@ -62,7 +62,7 @@ def fill(row: np.void, rule: Settlement) -> None:
     row["on"], row["interval_us"] = rule.basis_usd_per_mwh, rule.interval_minutes * MINUTE_US
 
 
-@jit
+@jit_apart
 def observe(interval: np.void, interval_us: int, at_us: int, usd_per_mwh: float) -> None:
     """Take in a price that holds from ``at_us`` on; the one before counts up to then.
 
@@ -81,7 +81,7 @@ def observe(interval: np.void, interval_us: int, at_us: int, usd_per_mwh: float)
     interval["until_us"], interval["last"] = at_us, usd_per_mwh
 
 
-@jit
+@jit_apart
 def mean_so_far(interval: np.void, interval_us: int, at_us: int) -> tuple[float, float]:
     """Mean price of the running interval so far [USD/MWh] and the fraction of it that is over; NaN where none is."""
     start_us = at_us // interval_us * interval_us
@@ -94,7 +94,7 @@ def mean_so_far(interval: np.void, interval_us: int, at_us: int) -> tuple[float,
     return total / passed_us, passed_us / interval_us
 
 
-@jit
+@jit_apart
 def expected_usd_per_mwh(mean: float, seen: float, last: float) -> float:
     """Expected settlement of the running interval [USD/MWh].
 
@@ -104,7 +104,7 @@ def expected_usd_per_mwh(mean: float, seen: float, last: float) -> float:
     return mean * seen + last * (1.0 - seen)
 
 
-@jit
+@jit_apart
 def effect(rule: np.void, readings: np.ndarray, _windows: np.ndarray, at_us: int, known_us: int) -> Answer:
     """Expected settlement less signal, in the running interval; the basis alone in those to come."""
     end_us = (known_us // rule["interval_us"] + 1) * rule["interval_us"]
