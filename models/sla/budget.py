@@ -127,8 +127,8 @@ def fill_values(gains: np.ndarray, weights: np.ndarray, types: int, values: np.n
 def price_usd_per_mw(values: np.ndarray, month_left_us: int, left: int) -> float:
     """Shadow price of the last of ``left`` quanta [USD/MW], with so much of the month to come.
 
-    Infinite where none is left: no gain pays for a minute that is not there. The caller asks :data:`FREE` past the
-    last tier.
+    Infinite where none is left: no gain pays for a minute that is not there. Whoever would go over the cliff pays
+    :func:`models.sla.credits.crossing_usd` once. ``values`` holds at least one day.
     """
     if left <= 0:
         return np.inf

@@ -110,6 +110,22 @@ def credit_usd(
 
 
 @jit
+def crossing_usd(terms: np.void, fee_usd: float, share: float, downtime_us: int, month_us: int) -> float:
+    """What going over the next cliff costs once [USD]; 0 past the last tier. Minutes are free then until the one after.
+
+    >>> from models.sla.terms import MONTH_US, Sla, terms_row
+    >>> row = terms_row(Sla())
+    >>> [round(crossing_usd(row, 773_486.0, 1.0, hours * 3_600_000_000, MONTH_US)) for hours in (0, 4, 8, 40)]
+    [77349, 154697, 541440, 0]
+    """
+    left_us = next_cliff_us(terms, downtime_us, month_us)
+    if left_us == NO_CLIFF:
+        return 0.0
+    before = credit(terms, downtime_us, month_us)
+    return fee_usd * share * (credit(terms, downtime_us + left_us + 1, month_us) - before)
+
+
+@jit
 def lost_revenue_usd(
     billed_by_hour: int, usd_per_gpu_hour: float, utilisation: float, gpus: float, hours: float
 ) -> float:

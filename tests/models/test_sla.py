@@ -61,6 +61,19 @@ def test_a_cliff_lies_exactly_at_its_tier(level: float, before: float, after: fl
     assert money.next_cliff_us(ROW, at - 7, MONTH_US) == 7
 
 
+@compiling
+@given(downtime_us=microseconds)
+def test_crossing_costs_the_credit_of_the_shortest_stop_that_does_it(downtime_us: int) -> None:
+    left_us = money.next_cliff_us(ROW, downtime_us, MONTH_US)
+    crossing = money.crossing_usd(ROW, FEE, 0.5, downtime_us, MONTH_US)
+    if left_us == money.NO_CLIFF:
+        assert crossing == 0.0
+    else:
+        assert crossing > 0.0
+        assert crossing == money.credit_usd(ROW, FEE, 0.5, downtime_us, left_us + 1, MONTH_US, MONTH_US)
+        assert money.credit_usd(ROW, FEE, 0.5, downtime_us, left_us, MONTH_US, MONTH_US) == 0.0
+
+
 def test_past_the_last_tier_there_is_no_cliff() -> None:
     assert money.next_cliff_us(ROW, 36 * HOUR_US + 1, MONTH_US) == money.NO_CLIFF
 
