@@ -7,8 +7,9 @@ with a weight. It comes from history (:func:`best_of_day`); whoever passes it in
     V(0, k) = 0
     V(d, k) = sum over t of weight(t) * max over j <= k of (gain(t, j) + V(d - 1, k - j))
 
-The price of a quantum is what the last one of those left is worth: ``V(d, k) - V(d, k - 1)``. Between two whole
-numbers of days it is read off the straight line. Beyond the last tier minutes are free: nothing is at stake any more.
+The price of a quantum is what the last one of those left is worth, ``V(d, k) - V(d, k - 1)``; a stop that must drain
+and restart spends more at once. Between two whole numbers of days it is read off the straight line. Beyond the last
+tier minutes are free: nothing is at stake any more.
 """
 
 from __future__ import annotations
@@ -36,15 +37,13 @@ def spendable_us(left_us: int, reserve_us: int, month_left_us: int, month_us: in
 
 
 @jit
-def quanta(spendable_us: int, quantum_us: int, overhead_us: int) -> int:
-    """Whole quanta of being off that the minutes hold, once a stop's drain and restart (``overhead_us``) are taken.
+def overhead_quanta(overhead_us: int, quantum_us: int) -> int:
+    """Quanta that drain and restart take of the budget, a begun one whole.
 
-    >>> quanta(216 * 60_000_000, 15 * 60_000_000, 0), quanta(216 * 60_000_000, 15 * 60_000_000, 45 * 60_000_000)
-    (14, 11)
+    >>> overhead_quanta(45 * 60_000_000, 15 * 60_000_000), overhead_quanta(1, 15 * 60_000_000)
+    (3, 1)
     """
-    if spendable_us <= overhead_us:
-        return 0
-    return (spendable_us - overhead_us) // quantum_us
+    return (overhead_us + quantum_us - 1) // quantum_us
 
 
 @jit
@@ -82,21 +81,24 @@ def best_stop_of_day(
     last: int,
     hurdle_usd_per_mwh: float,
     quantum_us: int,
+    overhead: int,
     stop_usd: float,
     gains: np.ndarray,
 ) -> None:
-    """The same where a day holds one stop in one piece, which costs ``stop_usd`` [USD/MW] whatever its length."""
+    """The same where a day holds one stop in one piece, which costs ``stop_usd`` [USD/MW] whatever its length.
+
+    ``overhead`` quanta of drain and restart are spent and earn nothing (:func:`overhead_quanta`).
+    """
     hours = quantum_us / HOUR_US
-    most = len(gains) - 1
     gains[0] = 0.0
-    for length in range(1, most + 1):
-        best = gains[length - 1]
-        for begin in range(first, last - length + 1):
+    for spent in range(1, len(gains)):
+        best, length = gains[spent - 1], spent - overhead
+        for begin in range(first, last - length + 1 if length > 0 else first):
             earned = -stop_usd
             for number in range(begin, begin + length):
                 earned = earned + (prices_usd_per_mwh[number] - hurdle_usd_per_mwh) * hours
             best = max(best, earned)
-        gains[length] = best
+        gains[spent] = best
 
 
 @jit
@@ -124,20 +126,22 @@ def fill_values(gains: np.ndarray, weights: np.ndarray, types: int, values: np.n
 
 
 @jit
-def price_usd_per_mw(values: np.ndarray, month_left_us: int, left: int) -> float:
-    """Shadow price of the last of ``left`` quanta [USD/MW], with so much of the month to come.
+def price_usd_per_mw(values: np.ndarray, month_left_us: int, left: int, spent: int) -> float:
+    """Shadow price of ``spent`` of the ``left`` quanta [USD/MW], with so much of the month to come.
 
-    Infinite where none is left: no gain pays for a minute that is not there. Whoever would go over the cliff pays
-    :func:`models.sla.credits.crossing_usd` once. ``values`` holds at least one day.
+    Infinite where fewer are left: no gain pays for a minute that is not there. Whoever would go over the cliff pays
+    :func:`models.sla.credits.crossing_usd` once. ``values`` holds at least one day. Quanta beyond its columns are
+    worth no more than the last of them.
     """
-    if left <= 0:
+    if left < spent:
         return np.inf
     place = min(left, values.shape[1] - 1)
+    under = max(place - spent, 0)
     days = min(max(month_left_us, 0) / DAY_US, values.shape[0] - 1.0)
     whole = min(int(days), values.shape[0] - 2)
     part = days - whole
-    earlier = values[whole, place] - values[whole, place - 1]
-    later = values[whole + 1, place] - values[whole + 1, place - 1]
+    earlier = values[whole, place] - values[whole, under]
+    later = values[whole + 1, place] - values[whole + 1, under]
     return earlier + (later - earlier) * part
 
 
@@ -165,13 +169,14 @@ def spends(gain_usd_per_mw: float, price_usd_per_mw: float) -> bool:
 def price_now_usd_per_mw(terms: np.void, row: np.void, values: np.ndarray, quantum_us: int) -> float:
     """Shadow price of the next quantum off, for a part of a pool whose row of downtime is current [USD/MW].
 
-    Free past the last tier. A part in service pays drain and restart out of the same minutes, one that is out has
-    paid them.
+    Free past the last tier. A part in service spends drain and restart with it, one that is out has spent them.
     """
     left_us = next_cliff_us(terms, row["downtime_us"], row["month_us"])
     if left_us == NO_CLIFF:
         return FREE
     month_left_us = row["month_start_us"] + row["month_us"] - row["known_us"]
-    overhead_us = out_of_service_us(terms, 0) if row["out_since_us"] == IN_SERVICE else 0
     free_us = spendable_us(left_us, terms["reserve_us"], month_left_us, row["month_us"])
-    return price_usd_per_mw(values, month_left_us, quanta(free_us, quantum_us, overhead_us))
+    spent = 1
+    if row["out_since_us"] == IN_SERVICE:
+        spent = 1 + overhead_quanta(out_of_service_us(terms, 0), quantum_us)
+    return price_usd_per_mw(values, month_left_us, free_us // quantum_us, spent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -17,9 +18,11 @@ from models.sla import credits as money
 from models.sla.downtime import DOWNTIME, begin, go_out
 from models.sla.terms import MONTH_US, Sla, terms_row
 from tests.support.spent_minutes import (
-    CALENDAR,
+    FREE_STOPS,
     QUARTER_US,
+    REAL_STOPS,
     Floats,
+    best_stops_usd_per_mw,
     best_usd_per_mw,
     day_ahead_2022,
     first_mild_usd_per_mw,
@@ -61,12 +64,15 @@ def test_an_unknown_price_earns_nothing() -> None:
 
 
 @compiling
-@given(day=prices, stop=st.floats(0.0, 500.0))
-def test_a_stop_in_one_piece_is_the_best_stretch_less_what_it_costs(day: list[float], stop: float) -> None:
-    gains = np.zeros(len(day) + 1)
-    budget.best_stop_of_day(np.array(day), 0, len(day), 0.0, QUARTER_US, stop, gains)
+@given(day=prices, stop=st.floats(0.0, 500.0), overhead=st.integers(0, 3))
+def test_a_stop_in_one_piece_is_the_best_stretch_less_what_it_costs(
+    day: list[float], stop: float, overhead: int
+) -> None:
+    gains = np.zeros(len(day) + overhead + 1)
+    budget.best_stop_of_day(np.array(day), 0, len(day), 0.0, QUARTER_US, overhead, stop, gains)
     stretches = [sum(day[a:b]) / 4.0 - stop for a in range(len(day)) for b in range(a + 1, len(day) + 1)]
     assert gains[-1] == pytest.approx(max(0.0, *stretches), abs=1e-9)
+    assert (gains[: overhead + 1] == 0.0).all()
 
 
 @compiling
@@ -100,8 +106,8 @@ def test_more_days_and_more_minutes_are_worth_more_and_the_next_minute_less(
 def test_mild_and_severe_days_by_their_frequency() -> None:
     # a mild day pays 20 USD for a quarter hour, a severe one, every fiftieth, 1,000
     values = values_of([[80.0], [4_000.0]], 30, 1, [49.0, 1.0])
-    scarce = budget.price_usd_per_mw(values, 30 * DAY_US, 1)
-    late = budget.price_usd_per_mw(values, DAY_US, 1)
+    scarce = budget.price_usd_per_mw(values, 30 * DAY_US, 1, 1)
+    late = budget.price_usd_per_mw(values, DAY_US, 1, 1)
     assert scarce == pytest.approx(1_000.0 * (1 - 0.98**30) + 20.0 * 0.98**30, rel=1e-12)
     assert late == pytest.approx(0.98 * 20.0 + 0.02 * 1_000.0)
     assert not budget.spends(20.0, scarce)
@@ -111,11 +117,11 @@ def test_mild_and_severe_days_by_their_frequency() -> None:
 
 def test_a_price_between_two_days_lies_between_theirs_and_none_left_is_beyond_price() -> None:
     values = values_of([[80.0], [4_000.0]], 2, 1)
-    whole = [budget.price_usd_per_mw(values, days * DAY_US, 1) for days in (0, 1, 2)]
-    assert budget.price_usd_per_mw(values, DAY_US + DAY_US // 2, 1) == pytest.approx((whole[1] + whole[2]) / 2.0)
-    assert budget.price_usd_per_mw(values, 9 * DAY_US, 1) == whole[2]
-    assert budget.price_usd_per_mw(values, DAY_US, 0) == np.inf
-    assert not budget.spends(1e9, budget.price_usd_per_mw(values, DAY_US, 0))
+    whole = [budget.price_usd_per_mw(values, days * DAY_US, 1, 1) for days in (0, 1, 2)]
+    assert budget.price_usd_per_mw(values, DAY_US + DAY_US // 2, 1, 1) == pytest.approx((whole[1] + whole[2]) / 2.0)
+    assert budget.price_usd_per_mw(values, 9 * DAY_US, 1, 1) == whole[2]
+    assert budget.price_usd_per_mw(values, DAY_US, 0, 1) == np.inf
+    assert not budget.spends(1e9, budget.price_usd_per_mw(values, DAY_US, 0, 1))
 
 
 def test_without_a_known_day_every_minute_is_free() -> None:
@@ -133,14 +139,18 @@ def test_the_reserve_is_kept_and_shrinks_with_the_month() -> None:
     assert budget.spendable_us(10 * MINUTE_US, 36 * MINUTE_US, MONTH_US, MONTH_US) == 0
 
 
-def test_a_part_that_is_out_has_paid_its_drain_and_restart() -> None:
+def test_a_part_that_is_out_has_spent_its_drain_and_restart() -> None:
     terms = terms_row(Sla(reserve_minutes=0.0))
     row = np.zeros(1, DOWNTIME)[0]
     begin(terms, row, int(WINDOW.start_us[0]))
+    values = values_of([[80.0, 80.0, 80.0], [80.0]], 31, 14)
+    first = budget.price_now_usd_per_mw(terms, row, values, QUARTER_US)
     row["downtime_us"] = (216 - 45) * MINUTE_US
-    values = values_of([[80.0]], 31, 14)
     assert budget.price_now_usd_per_mw(terms, row, values, QUARTER_US) == np.inf
+    row["downtime_us"] = 0
     go_out(terms, row, int(row["known_us"]))
+    assert budget.price_now_usd_per_mw(terms, row, values, QUARTER_US) < first
+    row["downtime_us"] = (216 - 45) * MINUTE_US
     assert budget.price_now_usd_per_mw(terms, row, values, QUARTER_US) < np.inf
 
 
@@ -180,9 +190,9 @@ def test_the_best_minutes_of_each_month_earn_more_than_twice_the_first_mild_ones
 
 
 def test_a_rule_that_has_seen_no_severe_day_spends_on_mild_ones() -> None:
-    earned, spent = online(WINDOW, [], 0)
-    assert 3_400.0 < earned < 3_800.0
-    assert spent <= 5 * 216.0
+    done = online(WINDOW, [], 0)
+    assert done.usd_per_mw == pytest.approx(3_569.0, abs=1.0)
+    assert done.minutes <= 5 * 216.0
 
 
 @pytest.fixture(scope="module")
@@ -191,26 +201,40 @@ def days_of_2022(history_dir: Path) -> list[Floats]:
     return day_ahead_2022(history_dir / "history" / "ercot_dam_lz_hb_spp_2022.csv.gz")
 
 
+def test_stops_that_drain_and_restart_earn_less_and_the_same_order_holds(days_of_2022: list[Floats]) -> None:
+    best = best_stops_usd_per_mw(WINDOW, REAL_STOPS)
+    assert best == pytest.approx(6_955.0, abs=1.0)
+    assert best_stops_usd_per_mw(WINDOW, FREE_STOPS) == pytest.approx(best_usd_per_mw(WINDOW, 210.0))
+    mild = first_mild_usd_per_mw(WINDOW, 216.0, 100.0, overhead_minutes=45.0)
+    assert mild == pytest.approx(1_391.0, abs=1.0)
+    for lag, usd in ((0, 5_463.0), (1, 4_649.0)):
+        done = online(WINDOW, days_of_2022, lag, REAL_STOPS)
+        assert done.usd_per_mw == pytest.approx(usd, abs=1.0)
+        assert done.minutes <= 5 * 216.0
+        assert 3.0 * mild < done.usd_per_mw < best
+
+
 @pytest.mark.parametrize(("lag", "usd"), [(0, 7_038.0), (1, 6_182.0)])
-def test_the_shadow_price_earns_more_than_twice_the_first_mild_price_without_looking_ahead(
+def test_the_shadow_price_earns_about_twice_the_first_mild_price_without_looking_ahead(
     lag: int, usd: float, days_of_2022: list[Floats]
 ) -> None:
-    earned, spent = online(WINDOW, days_of_2022, lag)
-    assert earned == pytest.approx(usd, abs=1.0)
-    assert earned > 1.9 * first_mild_usd_per_mw(WINDOW, 216.0, 100.0)
-    assert earned < best_usd_per_mw(WINDOW, 216.0)
-    assert spent <= 5 * 216.0
+    done = online(WINDOW, days_of_2022, lag)
+    assert done.usd_per_mw == pytest.approx(usd, abs=1.0)
+    assert done.usd_per_mw > 1.9 * first_mild_usd_per_mw(WINDOW, 216.0, 100.0)
+    assert done.usd_per_mw < best_usd_per_mw(WINDOW, 216.0)
+    assert done.minutes <= 5 * 216.0
 
 
-def test_a_day_that_lies_ahead_changes_nothing_before_it(days_of_2022: list[Floats]) -> None:
-    half = len(WINDOW.start_us) // 2
-    cut = type(WINDOW)(WINDOW.start_us[:half], WINDOW.usd_per_mwh[:half])
-    spiked = WINDOW.usd_per_mwh.copy()
-    spiked[half:] = 5_000.0
-    other = type(WINDOW)(WINDOW.start_us, spiked)
-    whole = online(cut, days_of_2022, 1, CALENDAR)
-    rest = online(type(WINDOW)(other.start_us[:half], other.usd_per_mwh[:half]), days_of_2022, 1, CALENDAR)
-    assert whole == rest
+@pytest.mark.parametrize("sla", [FREE_STOPS, REAL_STOPS], ids=["free", "real"])
+@pytest.mark.parametrize("cut", [2_000, 6_200, 9_001])
+def test_what_lies_ahead_changes_nothing_before_it(sla: Sla, cut: int, days_of_2022: list[Floats]) -> None:
+    other = WINDOW.usd_per_mwh.copy()
+    other[cut:] = 5_000.0
+    changed = online(replace(WINDOW, usd_per_mwh=other), days_of_2022[::8], 1, sla)
+    plain = online(WINDOW, days_of_2022[::8], 1, sla)
+    known = cut + 1  # a price is known a quarter hour late
+    assert [place for place in changed.places if place < known] == [place for place in plain.places if place < known]
+    assert changed.places != plain.places
 
 
 @compiling
@@ -222,5 +246,5 @@ def test_compiled_and_uncompiled_agree_to_the_bit(days: list[list[float]], most:
     budget.fill_values.py_func(gains, np.ones(len(days)), len(days), values)
     assert (values == values_of(days, 4, most)).all()
     for left_us in (0, DAY_US // 3, 3 * DAY_US):
-        compiled = budget.price_usd_per_mw(values, left_us, most)
-        assert compiled == budget.price_usd_per_mw.py_func(values, left_us, most)
+        compiled = budget.price_usd_per_mw(values, left_us, most, 1)
+        assert compiled == budget.price_usd_per_mw.py_func(values, left_us, most, 1)

@@ -1,7 +1,7 @@
 """A month's downtime spent on real prices: with hindsight, on the first mild price, and by its shadow price.
 
 A reserved or leased hall goes on earning its fee while it is off, so a quarter hour off earns the price of its power
-[USD/MW]. Drain and restart are left out here, as in the figures these are compared with.
+[USD/MW]. Each is counted twice: without drain and restart, and with 45 minutes of them for each stop.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ import numpy.typing as npt
 from models import civil
 from models.records import DAY_US, MINUTE_US
 from models.sla import budget
-from models.sla.credits import next_cliff_us
-from models.sla.downtime import DOWNTIME, advance, begin
+from models.sla.credits import NO_CLIFF, next_cliff_us, out_of_service_us
+from models.sla.downtime import DOWNTIME, IN_SERVICE, advance, begin, come_back, go_out
 from models.sla.terms import Sla, terms_row
 
 QUARTER_US = 15 * MINUTE_US
 CENTRAL = civil.ZONES["US/Central"]
 SAMPLE = Path(__file__).resolve().parents[2] / "streams" / "history" / "sample" / "window_2024_15min.csv.gz"
-CALENDAR = Sla(month_clock="calendar", reserve_minutes=0.0, drain_counts=False)
+QUARTERS = 14  # whole ones of 216 minutes
+FREE_STOPS = Sla(month_clock="calendar", reserve_minutes=0.0, drain_counts=False)
+REAL_STOPS = Sla(month_clock="calendar", reserve_minutes=0.0)
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,6 +51,15 @@ class Prices:
         keys = [civil.local_day(CENTRAL, int(at)) for at in self.start_us]
         cuts = [0, *(place for place in range(1, len(keys)) if keys[place] != keys[place - 1]), len(keys)]
         return [range(cuts[number], cuts[number + 1]) for number in range(len(cuts) - 1)]
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a rule did: earned [USD/MW], minutes of the budget spent, places of the quarter hours off."""
+
+    usd_per_mw: float
+    minutes: float
+    places: list[int]
 
 
 def window_2024() -> Prices:
@@ -80,48 +91,89 @@ def best_usd_per_mw(prices: Prices, minutes: float) -> float:
     return earned
 
 
-def first_mild_usd_per_mw(prices: Prices, minutes: float, mild_usd_per_mwh: float) -> float:
+def first_mild_usd_per_mw(
+    prices: Prices, minutes: float, mild_usd_per_mwh: float, overhead_minutes: float = 0.0
+) -> float:
     """What a month's minutes earn where the first prices above ``mild_usd_per_mwh`` take them [USD/MW]."""
     earned = 0.0
     for month in prices.months():
-        left = minutes
+        left, out = minutes, False
         for place in month:
-            if prices.usd_per_mwh[place] > mild_usd_per_mwh and left > 0.0:
+            price = float(prices.usd_per_mwh[place])
+            if price > mild_usd_per_mwh and left > (0.0 if out else overhead_minutes):
+                left -= 0.0 if out else overhead_minutes
                 taken = min(15.0, left)
-                left -= taken
-                earned += float(prices.usd_per_mwh[place]) * taken / 60.0
+                left, out = left - taken, True
+                earned += price * taken / 60.0
+            else:
+                out = False
     return earned
 
 
-def tables(prices: Prices, before: list[Floats]) -> Iterator[tuple[range, Floats]]:
+def overhead_of(sla: Sla) -> int:
+    """Quarter hours that drain and restart take of the budget."""
+    return int(budget.overhead_quanta(out_of_service_us(terms_row(sla), 0), QUARTER_US))
+
+
+def fill_gains(day: Floats, overhead: int, gains: Floats) -> None:
+    """What a day's quarters can earn: any of them, or those of one stop with its drain and restart."""
+    if overhead == 0:
+        budget.best_of_day(day, 0, len(day), 0.0, QUARTER_US, gains)
+    else:
+        budget.best_stop_of_day(day, 0, len(day), 0.0, QUARTER_US, overhead, 0.0, gains)
+
+
+def best_stops_usd_per_mw(prices: Prices, sla: Sla) -> float:
+    """What the best stops of each month earn with hindsight, one a day at most [USD/MW]."""
+    earned, gains = 0.0, np.zeros(QUARTERS + 1)
+    for month in prices.months():
+        inside = Prices(prices.start_us[month.start : month.stop], prices.usd_per_mwh[month.start : month.stop])
+        worth = [0.0] * (QUARTERS + 1)
+        for day in inside.days():
+            fill_gains(inside.usd_per_mwh[day.start : day.stop], overhead_of(sla), gains)
+            worth = [
+                max(float(gains[now]) + worth[left - now] for now in range(left + 1)) for left in range(len(worth))
+            ]
+        earned += worth[-1]
+    return earned
+
+
+def tables(prices: Prices, before: list[Floats], overhead: int) -> Iterator[tuple[range, Floats]]:
     """Each local day with the values (days left, quanta left) that the days known at its start give."""
-    days, most = prices.days(), 14
-    gains = np.zeros((len(before) + len(days), most + 1))
-    weights, values = np.ones(len(gains)), np.zeros((33, most + 1))
+    days = prices.days()
+    gains = np.zeros((len(before) + len(days), QUARTERS + 1))
+    weights, values = np.ones(len(gains)), np.zeros((33, QUARTERS + 1))
     for kind, past in enumerate(before):
-        budget.best_of_day(past, 0, len(past), 0.0, QUARTER_US, gains[kind])
+        fill_gains(past, overhead, gains[kind])
     known = len(before)
     for day in days:
         budget.fill_values(gains, weights, known, values)
         yield day, values
-        budget.best_of_day(prices.usd_per_mwh, day.start, day.stop, 0.0, QUARTER_US, gains[known])
+        fill_gains(prices.usd_per_mwh[day.start : day.stop], overhead, gains[known])
         known += 1
 
 
-def online(prices: Prices, before: list[Floats], lag: int, sla: Sla = CALENDAR) -> tuple[float, float]:
-    """What the shadow price earns [USD/MW] and the minutes it spent, knowing prices up to ``lag`` quarters ago."""
-    terms = terms_row(sla)
+def online(prices: Prices, before: list[Floats], lag: int, sla: Sla = FREE_STOPS) -> Spent:
+    """What the shadow price spends and earns, knowing prices up to ``lag`` quarters ago."""
+    terms, overhead = terms_row(sla), overhead_of(sla)
     row = np.zeros(1, DOWNTIME)[0]
     begin(terms, row, int(prices.start_us[0]))
+    places: list[int] = []
     earned, spent = 0.0, 0.0
-    for day, values in tables(prices, before):
+    for day, values in tables(prices, before, overhead):
         for place in day:
-            advance(terms, row, int(prices.start_us[place]))
-            if place < lag or next_cliff_us(terms, row["downtime_us"], row["month_us"]) < QUARTER_US:
-                continue
+            now_us = int(prices.start_us[place])
+            advance(terms, row, now_us)
             price = budget.price_now_usd_per_mw(terms, row, values, QUARTER_US)
-            if budget.spends(float(prices.usd_per_mwh[place - lag]) / 4.0, price):
-                row["downtime_us"] += QUARTER_US
+            safe = next_cliff_us(terms, row["downtime_us"], row["month_us"]) != NO_CLIFF
+            if place >= lag and safe and budget.spends(float(prices.usd_per_mwh[place - lag]) / 4.0, price):
+                if row["out_since_us"] == IN_SERVICE:
+                    row["downtime_us"] += overhead * QUARTER_US
+                    spent += 15.0 * overhead
+                go_out(terms, row, now_us)
                 earned += float(prices.usd_per_mwh[place]) / 4.0
                 spent += 15.0
-    return earned, spent
+                places.append(place)
+            else:
+                come_back(terms, row, now_us)
+    return Spent(earned, spent, places)
