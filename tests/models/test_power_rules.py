@@ -143,17 +143,19 @@ def test_nobody_knows_tomorrows_rule(rule: PowerRule, values: list[float], at_us
         assert same(said, ask(table_of([rule]), values, at_us, known_us))
 
 
-@every
+@pytest.mark.parametrize("rule", [rule for rule in EXAMPLES if rule.planned], ids=lambda rule: rule.key)
 @compiling
-@given(values=readings, at_us=times, hours=st.integers(0, 200))
+@given(values=readings, part=st.floats(0.0, 1.0, exclude_max=True), hours=st.integers(0, 200), data=st.data())
 def test_a_window_that_is_not_announced_changes_nothing(
-    rule: PowerRule, values: list[float], at_us: int, hours: int
+    rule: PowerRule, values: list[float], part: float, hours: int, data: st.DataObject
 ) -> None:
     table = table_of([rule])
-    if not len(table.windows):
-        return
-    known_us = int(table.windows[:, 2].min()) - 1 - hours * HOUR_US
-    assert ask(table, values, at_us, known_us)[5] == QUIET
+    start_us, end_us, _, _ = data.draw(st.sampled_from(table.windows.tolist()))
+    at_us = start_us + int(part * (end_us - start_us))
+    assert ask(table, values, at_us)[5] != QUIET
+    announced_us = int(table.windows[:, 2].min())
+    said = ask(table, values, at_us, announced_us - 1 - hours * HOUR_US)
+    assert said == (0.0, 0.0, 0.0, FREE, NEVER, QUIET)
 
 
 @every
