@@ -14,6 +14,7 @@ from models.answers import ack_entry, command_entry, unconfirmed
 from models.arrays import NEVER
 from models.commands import Ack, Command
 from models.describe import Cause, Describer, cause_of
+from models.documents import midnight_us
 from models.fleet import Load, Miner
 from models.kernel import FLEET_DUE, MARK, ORDER_ENDED, SWITCH
 from models.layout import Layout, layout_of
@@ -22,15 +23,6 @@ from models.rows import Catalogue, Rows, RowTuple, clock_row, observation_row, r
 from models.signals import Signal, Unconfirmed
 from models.state import State, empty_state, fleet_arrays, grown
 from models.valuation import SiteValue, site_value
-
-
-def midnight_us(day: date) -> int:
-    """Start of a day UTC [us].
-
-    >>> midnight_us(date(2024, 6, 17))
-    1718582400000000
-    """
-    return (day.toordinal() - date(1970, 1, 1).toordinal()) * 86_400 * SECOND_US
 
 
 def day_of(time_us: int) -> date:

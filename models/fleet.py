@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from models.loads import AsicTier, Document, GpuPool, Lease, Load, overlap, require_choice, require_key
+from models.documents import Document, require_choice, require_key
+from models.loads import AsicTier, GpuPool, Lease, Load, overlap
 from models.records import require_range
 
 __all__ = [

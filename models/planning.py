@@ -16,7 +16,7 @@ from models.jit import jit
 from models.joint_plan import UNLIMITED_MW
 from models.margins import draw_mw, margin_usd_per_mwh
 from models.plan import FREE, MARGIN, advantage_usd_per_mw, dwell_steps
-from models.price_memory import NO_SLOT, local_day, renew_median
+from models.price_memory import NO_SLOT, renew_median
 from models.price_path import (
     DECAY,
     HORIZON_US,
@@ -30,7 +30,7 @@ from models.price_path import (
 from models.records import HOUR_US, MINUTE_US
 from models.site_plan import plan_site
 from models.state import STEPS, State
-from models.zones import offset_us
+from models.zones import market_day
 
 PRINT_GRACE_US = MINUTE_US  # after an interval's begin: a print that has not come by then is not waited for
 LOOK_BACK_US = QUARTER_HOUR_US  # how far before the newest price the curve is needed
@@ -114,7 +114,7 @@ def forecast(state: State, number: int, view: np.ndarray, first: int) -> tuple[i
     back = max(LOOK_BACK_US // step_us, 1)
     first_slot = max(begin - back, slot + steps - 1 - STEPS)
     fill_curve(state, site["day_ahead"], first_slot, step_us)
-    day = local_day(log_time_us, offset_us(state.series[power]["zone"], log_time_us))
+    day = market_day(state.series[power]["zone"], log_time_us)
     renew_median(state.memories, state.memory_slots, state.memory_prices, memory, day, state.memory_work)
     place = newest % max(state.memories[memory]["cells"], 1) if newest != NO_SLOT else 0
     kept = state.memory_prices[memory, place]

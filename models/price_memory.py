@@ -60,16 +60,6 @@ def new_memories(steps_us: list[int]) -> tuple[Array, Ints, Floats]:
 
 
 @jit
-def local_day(log_time_us: int, offset_us: int) -> int:
-    """Number of the local day, days since 1970; ``offset_us`` is local time less UTC at that moment.
-
-    >>> local_day(1_724_129_999_999_999, -18_000_000_000), local_day(1_724_130_000_000_000, -18_000_000_000)
-    (19954, 19955)
-    """
-    return (log_time_us + offset_us) // DAY_US
-
-
-@jit
 def remember(
     memories: np.ndarray, slots: np.ndarray, prices: np.ndarray, number: int, start_us: int, usd_per_mwh: float
 ) -> None:

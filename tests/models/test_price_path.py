@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from models.price_memory import (
     NO_SLOT,
-    local_day,
     median_of,
     new_memories,
     nth_smallest,
@@ -32,6 +31,7 @@ from models.price_path import (
     deviation_usd_per_mwh,
 )
 from models.records import DAY_US, HOUR_US, MINUTE_US
+from models.zones import CENTRAL, EASTERN, EASTERN_STANDARD, market_day, zone_of
 
 STEP_US = 15 * MINUTE_US
 T0 = 1_720_000_000_000_000 // DAY_US * DAY_US
@@ -130,11 +130,16 @@ def test_the_median_waits_for_three_days_and_stands_from_midnight_to_midnight() 
 
 
 def test_local_days_begin_at_local_midnight_on_both_sides_of_a_change_of_clocks() -> None:
-    before, after = -5 * HOUR_US, -6 * HOUR_US
     midnight = 1_730_610_000_000_000  # 2024-11-03 00:00 Central, a day of 25 hours
-    assert local_day(midnight, before) == local_day(midnight - 1, before) + 1
-    assert local_day(midnight + 25 * HOUR_US - 1, after) == local_day(midnight, before)
-    assert local_day(midnight + 25 * HOUR_US, after) == local_day(midnight, before) + 1
+    assert market_day(CENTRAL, midnight) == market_day(CENTRAL, midnight - 1) + 1
+    assert market_day(CENTRAL, midnight + 25 * HOUR_US - 1) == market_day(CENTRAL, midnight)
+    assert market_day(CENTRAL, midnight + 25 * HOUR_US) == market_day(CENTRAL, midnight) + 1
+
+
+def test_midwestern_days_are_those_of_eastern_standard_time_all_year() -> None:
+    midnight = 1_720_069_200_000_000  # 2024-07-04 00:00 EST, 01:00 on the clocks of the east
+    assert market_day(zone_of("power:MISO:MINN.HUB:rt"), midnight - 1) + 1 == market_day(EASTERN_STANDARD, midnight)
+    assert market_day(zone_of("power:PJM:WESTERN HUB:rt"), midnight - 1) == market_day(EASTERN, midnight)
 
 
 def test_the_path_is_the_last_price_then_the_reference_and_a_deviation_that_dies_away() -> None:

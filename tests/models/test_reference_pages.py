@@ -21,7 +21,7 @@ FLEET = (DOCS / "fleet.md").read_text(encoding="utf-8")
 ECONOMICS = (DOCS / "economics.md").read_text(encoding="utf-8")
 
 LOAD_KEYS = {entry.name for entry in fields(Load)}
-ROOMS = ("hashprice", "mining", "hosting", "power")
+ROOMS = ("hashprice", "mining", "hosting", "power", "charges", "sla.credits", "sla.budget")
 
 POWER = Power(node="ERCOT:HB_SOUTH", contract="hedged", ppa_usd_per_mwh=30.0, committed_mw=5.0)
 ASIC = AsicTier(key="s21", model="S21", joules_per_th=17.5, mw=1.0)
@@ -137,5 +137,6 @@ def functions_of(room: str) -> set[str]:
 
 
 def test_the_economics_page_names_every_function_and_only_those() -> None:
-    named = set(re.findall(r"`((?:hashprice|mining|hosting|power)\.[a-z_0-9]+)`", ECONOMICS))
+    rooms = "|".join(re.escape(room) for room in ROOMS)
+    named = set(re.findall(rf"`((?:{rooms})\.[a-z_0-9]+)`", ECONOMICS))
     assert named == {f"{room}.{name}" for room in ROOMS for name in functions_of(room)}

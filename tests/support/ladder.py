@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +19,10 @@ import numpy.typing as npt
 from models.bound import clairvoyant_usd_per_mw
 from models.jit import jit
 from models.plan import FREE, MARGIN, advantage_usd_per_mw, mode_of
-from models.price_memory import local_day, new_memories, remember, renew_median
+from models.price_memory import new_memories, remember, renew_median
 from models.price_path import DECAY, HORIZON_US, KEEP, QUARTER_HOUR_US, SPIKE_DECAY, build_path
 from models.score import capture_pooled, net_usd_per_mw
+from models.zones import CENTRAL, market_day
 
 TIERS_JOULES_PER_TH = (13.5, 17.5, 21.5, 29.5, 34.0)
 POOL_FEE, PUE, OPEX, ADDER = 0.006, 1.05, 6.0, 6.0
@@ -54,17 +54,11 @@ class Window:
 
 def read_window(path: Path) -> Window:
     """The joined window of 2024, ERCOT HB_SOUTH."""
-    zone = ZoneInfo("America/Chicago")
     with gzip.open(path, "rt") as lines:
         rows = list(csv.DictReader(lines))
     starts = [datetime.fromisoformat(row["interval_start_utc"]) for row in rows]
     start_us = np.array([int(start.timestamp()) * US for start in starts])
-    offsets = [start.astimezone(zone).utcoffset() for start in starts]
-    day = [
-        local_day(int(start), int(offset.total_seconds()) * US)
-        for start, offset in zip(start_us, offsets, strict=True)
-        if offset is not None
-    ]
+    day = [market_day(CENTRAL, int(start)) for start in start_us]
     hashprice = np.array([float(row["hashprice_subsidy_only_usd_ph_day"]) for row in rows])
     strike = np.array(
         [hashprice * (1.0 - POOL_FEE) / (0.024 * tier * PUE) - OPEX - ADDER for tier in TIERS_JOULES_PER_TH]
