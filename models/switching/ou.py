@@ -267,16 +267,17 @@ def _found(
 
 def _dickey_fuller(pairs: _Pairs) -> float:
     """The t of the slope in ``(after - before)/sqrt(d) = c sqrt(d) - kappa before sqrt(d)``; all pairs count alike."""
-    root = np.sqrt(pairs.hours)
-    design = np.column_stack((root, pairs.before * root))
-    moved = (pairs.after - pairs.before) / root
-    coefficients, _, rank, _ = np.linalg.lstsq(design, moved, rcond=None)
-    freedom = len(moved) - 2
-    if rank < 2 or freedom < 1:
+    freedom = len(pairs.hours) - 2
+    hours = float(np.sum(pairs.hours))
+    moved = (pairs.after - pairs.before) / pairs.hours
+    from_mean = pairs.before - float(pairs.hours @ pairs.before) / hours
+    moved -= float(pairs.hours @ moved) / hours
+    spanned = float(pairs.hours @ (from_mean * from_mean))
+    if spanned == 0.0 or freedom < 1:
         return 0.0  # nothing moved: a random walk is not rejected
-    left = moved - design @ coefficients
-    noise = float(left @ left) / freedom
+    slope = float(pairs.hours @ (from_mean * moved)) / spanned
+    left = moved - slope * from_mean
+    noise = float(pairs.hours @ (left * left)) / freedom
     if noise == 0.0:
-        return -math.inf if coefficients[1] < 0.0 else 0.0
-    covariance = noise * np.linalg.inv(design.T @ design)
-    return float(coefficients[1] / math.sqrt(covariance[1, 1]))
+        return -math.inf if slope < 0.0 else 0.0
+    return slope / math.sqrt(noise / spanned)
