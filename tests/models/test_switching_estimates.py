@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.switching import ou
@@ -179,12 +179,14 @@ def test_what_is_no_series_is_refused(hours: list[float], values: list[float], s
         Samples(np.array(hours), np.array(values))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.integers(1, 5)), min_size=1, max_size=30))
 def test_a_weighted_median_is_the_median_of_values_repeated(pairs: list[tuple[float, int]]) -> None:
     values, counts = np.array([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs])
     assert weighted_median(values, counts.astype(float)) == pytest.approx(float(np.median(np.repeat(values, counts))))
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1e3, 1e3), min_size=5, max_size=60), st.floats(1e4, 1e7), st.integers(0, 1_000))
 def test_one_outburst_of_any_size_moves_median_and_spread_no_further_than_a_neighbour(
     values: list[float], outburst: float, at: int

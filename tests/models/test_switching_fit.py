@@ -187,6 +187,7 @@ def test_whatever_the_samples_are_a_fit_has_an_ordered_finite_band_and_a_rule(
     assert not any(isinstance(number, float) and math.isnan(number) for number in numbers)
 
 
+@settings(deadline=None)
 @given(st.floats(-1e3, 1e3), st.floats(-1e4, 1e4), st.floats(0.0, 1.0))
 def test_a_forecast_lies_between_the_margin_and_its_mean(theta: float, margin: float, factor: float) -> None:
     expected = forecast(theta, margin, factor)

@@ -129,6 +129,7 @@ def test_band_without_mean_reversion() -> None:
         brownian.half_band(1.0, 0.0, 0.05)
 
 
+@settings(deadline=None)
 @given(
     st.floats(-3.0, 3.0).map(lambda power: 10.0**power),
     st.floats(-9.0, 1.0).map(lambda power: 10.0**power),
@@ -158,6 +159,7 @@ def test_the_cube_root_law(sigma: float, cost: float) -> None:
     assert brownian.cube_root_half_band(sigma, 0.0) == 0.0
 
 
+@settings(deadline=None)
 @given(st.floats(-1e3, 0.0), st.floats(0.0, 1e3), st.floats(1e-3, 1e3), st.floats(0.0, 100.0))
 def test_seen_in_steps_a_band_moves_inward_and_keeps_its_order(
     leave: float, enter: float, sigma: float, step: float
