@@ -12,7 +12,8 @@ from streams.client.records import Epoch, Position, Quality, Record, Signal, Swi
 from streams.client.signals import Signals, Told
 from streams.client.snapshot import Snapshot
 from streams.client.sync import SyncSignals
-from streams.errors import DivergedError, WorldError
+from streams.errors import DivergedError, SettingsError, WorldError
+from streams.tls import Tls
 
 __all__ = [
     "Alive",
@@ -26,12 +27,14 @@ __all__ = [
     "Record",
     "Reset",
     "Rewound",
+    "SettingsError",
     "Signal",
     "Signals",
     "Snapshot",
     "Stale",
     "Switch",
     "SyncSignals",
+    "Tls",
     "Told",
     "Unknown",
     "WorldError",

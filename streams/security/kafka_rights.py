@@ -1,0 +1,89 @@
+"""Rights on Kafka: which service reads and writes which topic, as lines of Kafka's own `kafka-acls.sh`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from streams.wire import Names
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a service may do. Reading and writing bring DESCRIBE with them; writing anywhere, producer numbers too."""
+
+    name: str
+    meaning: str
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    looks: tuple[str, ...] = ()
+    """Topics that it only asks for: every service looks whether all of them are there."""
+    group: str = ""
+    checks: bool = False
+    """Reads the configuration of topics."""
+
+
+TOPICS = ("raw", "rejected", "signals", "observations", "checkpoints")
+
+INGEST = Rights("ingest", "Appends what the feeds say, and ticks.", writes=("raw",), reads=("raw",), looks=TOPICS)
+WORKER = Rights(
+    "worker",
+    "Reads the log, appends ticks and fits; fills an emptied Redis again.",
+    reads=("raw", "signals", "checkpoints"),
+    writes=("raw", "rejected"),
+    looks=TOPICS,
+    checks=True,
+)
+AGENTS = Rights(
+    "agents",
+    "Lets outsiders' observations in, copies entries and checkpoints.",
+    reads=("observations", "signals", "checkpoints"),
+    writes=("raw", "rejected", "signals", "checkpoints"),
+    looks=TOPICS,
+    group="agents",
+)
+RECORDER = Rights("recorder", "Reads the log.", reads=("raw",), looks=TOPICS)
+OPERATOR = Rights(
+    "operator",
+    "The command line: fleets, epochs, commands; what was rejected.",
+    reads=("raw", "rejected"),
+    writes=("raw",),
+    looks=TOPICS,
+    checks=True,
+)
+OUTSIDER = Rights("outsider", "Writes observations, and nothing else.", writes=("observations",))
+SERVICES = (INGEST, WORKER, AGENTS, RECORDER, OPERATOR)
+
+
+def group_id(names: Names, service: str) -> str:
+    """The consumer group of a service; Faust names it by its app.
+
+    >>> group_id(Names("live"), "agents")
+    'changeover-live-agents'
+    """
+    return f"changeover-{names.scope or 'live'}-{service}"
+
+
+def arguments(rights: Rights, user: str, names: Names) -> Iterator[list[str]]:
+    """Arguments of `kafka-acls.sh` behind the server's, one list for each call."""
+    allowed = ["--add", "--allow-principal", f"User:{user}"]
+    kinds = (
+        (("Read", "Describe"), rights.reads),
+        (("Write", "Describe"), rights.writes),
+        (("Describe",), [topic for topic in rights.looks if topic not in (*rights.reads, *rights.writes)]),
+        (("DescribeConfigs",), rights.looks if rights.checks else ()),
+    )
+    for operations, topics in kinds:
+        for topic in topics:
+            words = [word for operation in operations for word in ("--operation", operation)]
+            yield [*allowed, *words, "--topic", names.topic(topic)]
+    if rights.group:
+        yield [*allowed, "--operation", "Read", "--group", group_id(names, rights.group)]
+
+
+def lines(names: Names, outsiders: Iterable[str], server: str) -> list[str]:
+    """Every call, as a shell takes it; ``server``: the arguments that say where the broker is and who asks."""
+    wanted = [(rights, rights.name) for rights in SERVICES] + [(OUTSIDER, name) for name in outsiders]
+    return [
+        " ".join(["kafka-acls.sh", server, *each]) for rights, user in wanted for each in arguments(rights, user, names)
+    ]
