@@ -81,7 +81,7 @@ async def opened_redis(settings: Settings) -> AsyncIterator[redis.asyncio.Redis]
     try:
         yield client
     except REDIS_AWAY as error:
-        raise WorldError(f"Redis at {settings.redis.masked}: {text_of(error)}; start it or set REDIS_URL") from error
+        raise WorldError(f"Redis at {settings.redis.masked}: {text_of(error)}; {remedy(settings)}") from error
     finally:
         await client.aclose()
 
@@ -102,8 +102,16 @@ async def wait_for_redis(process: Process, client: redis.asyncio.Redis) -> None:
         await waiting(process, f"Redis at {where}", ping, lambda error: isinstance(error, REDIS_AWAY))
     except REDIS_AWAY as error:
         raise WorldError(
-            f"Redis at {where}: {text_of(error)}{waited(process, retried=True)}; start it or set REDIS_URL"
+            f"Redis at {where}: {text_of(error)}{waited(process, retried=True)}; {remedy(process.settings)}"
         ) from error
+
+
+def remedy(settings: Settings) -> str:
+    """What to do about a Redis that does not answer; one that speaks TLS only, or not at all, looks the same (measured)."""
+    is_tls = settings.redis.url.get_secret_value().startswith("rediss:")
+    return "start it or set REDIS_URL, " + (
+        "redis:// if it does not speak TLS at this port" if is_tls else "rediss:// if it wants TLS"
+    )
 
 
 def text_of(error: BaseException) -> str:
