@@ -107,7 +107,7 @@ async def wait_for_redis(process: Process, client: redis.asyncio.Redis) -> None:
 
 
 def remedy(settings: Settings) -> str:
-    """What to do about a Redis that does not answer; one that speaks TLS only, or not at all, looks the same (measured)."""
+    """What to do about a Redis that does not answer; one that speaks TLS alone, or none, looks the same."""
     is_tls = settings.redis.url.get_secret_value().startswith("rediss:")
     return "start it or set REDIS_URL, " + (
         "redis:// if it does not speak TLS at this port" if is_tls else "rediss:// if it wants TLS"

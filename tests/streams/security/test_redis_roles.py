@@ -186,7 +186,8 @@ async def test_a_desk_reaches_no_other_key_by_a_transaction_or_by_reading_severa
     assert await guarded.allowed("alpha", "XREAD", "STREAMS", mine, "0-0")
     assert not await guarded.allowed("alpha", "XREAD", "STREAMS", mine, other, "0-0", "0-0")
     async with guarded.as_user("alpha") as client, client.pipeline(transaction=True) as asked:
-        asked.hgetall(LIVE.key("mara", "head")).hgetall(LIVE.key("cipher", "head"))
+        asked.hgetall(LIVE.key("mara", "head"))
+        asked.hgetall(LIVE.key("cipher", "head"))
         with pytest.raises(ResponseError):
             await asked.execute()
 
