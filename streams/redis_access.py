@@ -23,6 +23,13 @@ class TlsConnection(SSLConnection):
         super().__init__(**options)
         self.ssl_context.context = tls.context()
 
+    async def disconnect(self, nowait: bool = False, *more: Any, **named: Any) -> None:  # noqa: ANN401, FBT001, FBT002 as redis-py
+        """Close; at once where nobody waits: a failed connection would otherwise linger for the peer's farewell."""
+        writer = self._writer
+        await super().disconnect(nowait, *more, **named)
+        if nowait and writer is not None:
+            writer.transport.abort()
+
 
 def url_flaw(url: str) -> str | None:
     """Why a URL cannot be used, without repeating it; None where it can.

@@ -69,18 +69,20 @@ def kafka(
     outsider: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Who may write topic observations.")
     ] = None,
+    replication: Annotated[int, typer.Option(min=1, max=9, help="Copies of each topic.")] = 3,
     config: Annotated[str, typer.Option(metavar="FILE", help="Client settings of Kafka's admin.")] = "admin.properties",
     json: Json = False,
     settings: SettingsFile = None,
 ) -> None:
-    """Print the calls of `kafka-acls.sh` that give each service its rights on the topics, and no others.
+    """Print the calls of Kafka's programs that make the topics and give each service its rights on them, and no others.
 
-    Users are ingest, worker, agents, recorder, operator, and outsiders by name. With --json: calls, a list.
+    Users are ingest, worker, agents, recorder, operator, and outsiders by name. Kafka's admin runs them, once.
+    With --json: calls, a list.
     """
     from streams.cli.output import print_result
-    from streams.security.kafka_rights import lines
+    from streams.security.kafka_rights import acl_calls, topic_calls
 
     chosen = read_settings(settings)
     server = f"--bootstrap-server {chosen.kafka.bootstrap} --command-config {config}"
-    calls = lines(chosen.names, outsider or (), server)
+    calls = topic_calls(chosen.names, replication, server) + acl_calls(chosen.names, outsider or (), server)
     print_result({"calls": calls}, "\n".join(calls), json=json)

@@ -178,11 +178,12 @@ class Capabilities:
 
     ``idempotent``: it numbers producers, so that a batch sent twice is stored once. ``long_poll``: a fetch that waits
     is answered as soon as a record comes; the embedded broker looks again only now and then (measured: a record waits
-    a quarter of the fetch's limit on average).
+    a quarter of the fetch's limit on average). ``write``: it lets our user append to some topic.
     """
 
     idempotent: bool
     long_poll: bool
+    write: bool = True
 
     @property
     def fetch_wait_ms(self) -> int:
@@ -217,9 +218,26 @@ async def probe(connection: Connection) -> Capabilities:
                 await asyncio.sleep(READY_PAUSE_S)
                 error = await producer_id_error(client)
                 tries += 1
-            return Capabilities(idempotent=error is NoError, long_poll=error is not UnknownError)
+            return Capabilities(
+                idempotent=error is NoError,
+                long_poll=error is not UnknownError,
+                write=error is not ClusterAuthorizationFailedError,
+            )
         finally:
             await client.close()
+
+
+async def probe_writer(connection: Connection, topic: str) -> Capabilities:
+    """The same, for who is going to append.
+
+    Raises:
+        BrokerError: also where our user may append to no topic at all.
+    """
+    can = await probe(connection)
+    if not can.write:
+        reason, _ = explain(ClusterAuthorizationFailedError())
+        raise BrokerError(f"Kafka at {connection.bootstrap}: cannot append to {topic}: {reason}", retriable=False)
+    return can
 
 
 async def producer_id_error(client: AIOKafkaClient) -> type[KafkaError]:

@@ -1,10 +1,11 @@
-"""Rights on Kafka: which service reads and writes which topic, as lines of Kafka's own `kafka-acls.sh`."""
+"""Rights on Kafka: which service reads and writes which topic, as calls of Kafka's own command-line programs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from streams.log.topics import FOREVER, TOPICS, topic_config
 from streams.wire import Names
 
 
@@ -23,9 +24,7 @@ class Rights:
     """Reads the configuration of topics."""
 
 
-TOPICS = ("raw", "rejected", "signals", "observations", "checkpoints")
-
-INGEST = Rights("ingest", "Appends what the feeds say, and ticks.", writes=("raw",), reads=("raw",), looks=TOPICS)
+INGEST = Rights("ingest", "Appends what the feeds say, and ticks.", writes=("raw",), looks=TOPICS)
 WORKER = Rights(
     "worker",
     "Reads the log, appends ticks and fits; fills an emptied Redis again.",
@@ -66,24 +65,37 @@ def group_id(names: Names, service: str) -> str:
 
 def arguments(rights: Rights, user: str, names: Names) -> Iterator[list[str]]:
     """Arguments of `kafka-acls.sh` behind the server's, one list for each call."""
-    allowed = ["--add", "--allow-principal", f"User:{user}"]
     kinds = (
-        (("Read", "Describe"), rights.reads),
-        (("Write", "Describe"), rights.writes),
-        (("Describe",), [topic for topic in rights.looks if topic not in (*rights.reads, *rights.writes)]),
-        (("DescribeConfigs",), rights.looks if rights.checks else ()),
+        ("Read", rights.reads),
+        ("Write", rights.writes),
+        ("Describe", [topic for topic in rights.looks if topic not in (*rights.reads, *rights.writes)]),
+        ("DescribeConfigs", rights.looks if rights.checks else ()),
     )
-    for operations, topics in kinds:
-        for topic in topics:
-            words = [word for operation in operations for word in ("--operation", operation)]
-            yield [*allowed, *words, "--topic", names.topic(topic)]
+    for operation, topics in kinds:
+        if topics:
+            named = [word for topic in topics for word in ("--topic", names.topic(topic))]
+            yield ["--add", "--allow-principal", f"User:{user}", "--operation", operation, *named]
     if rights.group:
-        yield [*allowed, "--operation", "Read", "--group", group_id(names, rights.group)]
+        group = ["--group", group_id(names, rights.group)]
+        yield ["--add", "--allow-principal", f"User:{user}", "--operation", "Read", *group]
 
 
-def lines(names: Names, outsiders: Iterable[str], server: str) -> list[str]:
-    """Every call, as a shell takes it; ``server``: the arguments that say where the broker is and who asks."""
+def acl_calls(names: Names, outsiders: Iterable[str], server: str) -> list[str]:
+    """Every call of `kafka-acls.sh`; ``server``: the arguments that say where the broker is and who asks."""
     wanted = [(rights, rights.name) for rights in SERVICES] + [(OUTSIDER, name) for name in outsiders]
     return [
         " ".join(["kafka-acls.sh", server, *each]) for rights, user in wanted for each in arguments(rights, user, names)
     ]
+
+
+def topic_calls(names: Names, replication: int, server: str) -> list[str]:
+    """Every call of `kafka-topics.sh` that makes the topics: services that may not create them find them there."""
+    calls = []
+    for topic in TOPICS:
+        config = topic_config(topic, int(FOREVER), replication)
+        words = [f"--config {key}={value}" for key, value in config.items()]
+        size = f"--partitions 1 --replication-factor {replication}"
+        calls.append(
+            f"kafka-topics.sh {server} --create --if-not-exists --topic {names.topic(topic)} {size} {' '.join(words)}"
+        )
+    return calls

@@ -1,0 +1,217 @@
+"""Real Apache Kafka with TLS, SCRAM and the access lists that `changeover security kafka` prints: who may, who not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
+
+from streams.errors import SettingsError, WorldError
+from streams.log import RawProducer, RawReader, TopicProducer, create_topics
+from streams.log.connection import BrokerError, Connection, probe
+from streams.log.topics import TOPICS, require_topic
+from streams.security.kafka_rights import SERVICES, acl_calls, topic_calls
+from streams.tls import Tls
+from streams.wire import Names
+from tests.conftest import new_real_kafka
+from tests.support.certificates import Authority
+from tests.support.secured_kafka import SecuredKafka
+
+LIVE = Names("live")
+USERS = [rights.name for rights in SERVICES] + ["desk", "stranger"]
+pytestmark = [pytest.mark.guarantee("G8"), pytest.mark.timeout(400)]
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Who signs the broker's certificates and clients'."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def secured(authority: Authority) -> Iterator[SecuredKafka]:
+    """The broker with topics and rights made by the lines that the command prints."""
+    new_real_kafka().stop()  # skips by name where no Kafka can run
+    kafka = SecuredKafka(authority, USERS)
+    try:
+        kafka.start()
+        server = f"--bootstrap-server {kafka.bootstrap} --command-config {kafka.admin_properties()}"
+        for line in [*topic_calls(LIVE, 1, server), *acl_calls(LIVE, ["desk"], server)]:
+            kafka.call(line)
+        yield kafka
+    finally:
+        kafka.stop()
+
+
+async def refused(connection: Connection) -> str:
+    """What is said where a connection is refused, at the first try and in one line."""
+    with pytest.raises(BrokerError) as caught:
+        await probe(connection)
+    assert not caught.value.retriable
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+async def test_a_right_login_and_authority_append_and_read(secured: SecuredKafka) -> None:
+    producer = RawProducer(secured.connection("ingest"), LIVE, "ingest-test")
+    await producer.start()
+    assert (await probe(secured.connection("ingest"))).idempotent
+    offset = await producer.append("clock", 1, b"{}")
+    await producer.stop()
+    async with RawReader(secured.connection("worker"), LIVE) as reader:
+        found = await reader.record_at(offset)
+        assert found is not None
+        assert found.instance == "ingest-test"
+
+
+async def test_a_certificate_is_a_login_too(secured: SecuredKafka) -> None:
+    producer = RawProducer(secured.with_certificate("ingest"), LIVE, "ingest-mutual")
+    await producer.start()
+    assert await producer.append("clock", 1, b"{}") >= 0
+    await producer.stop()
+
+
+async def test_a_wrong_password_is_told_as_such(secured: SecuredKafka) -> None:
+    said = await refused(secured.connection("ingest", password="not-it"))  # noqa: S106 of this test alone
+    assert "it refuses our user or password" in said
+    assert "not-it" not in said
+    assert "it refuses our user or password" in await refused(secured.connection("nobody", password="x"))  # noqa: S106 the same
+
+
+async def test_another_authority_is_refused(secured: SecuredKafka, tmp_path: Path) -> None:
+    other = Authority(tmp_path, "other")
+    for tls in (Tls(ca_file=other.ca), Tls()):
+        assert "nobody we trust signed its certificate" in await refused(secured.connection("ingest", tls=tls))
+
+
+async def test_a_certificate_of_another_host_is_refused(authority: Authority, secured: SecuredKafka) -> None:
+    known_as = secured.bootstrap.replace("127.0.0.1", "127.0.0.2")
+    del authority
+    connection = secured.connection("ingest")
+    moved = Connection(
+        bootstrap=known_as, security="SASL_SSL", user="ingest", password=connection.password, tls=connection.tls
+    )
+    said = await refused(moved)
+    assert "another host" in said or "no broker answers" in said
+
+
+async def test_a_client_without_the_certificate_that_is_asked_for_is_refused(
+    secured: SecuredKafka, tmp_path: Path
+) -> None:
+    mine = secured.with_certificate("ingest")
+    bare = Connection(bootstrap=mine.bootstrap, security="SSL", tls=Tls(ca_file=secured.authority.ca))
+    assert "give cert_file and key_file" in await refused(bare)
+    stranger = secured.with_certificate("ingest", Authority(tmp_path, "stranger"))
+    said = await refused(stranger)
+    assert "signed by its authority" in said or "refuses our certificate" in said
+
+
+async def test_tls_files_that_cannot_be_used_are_the_operators_fault(secured: SecuredKafka, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="ca_file"):
+        await probe(secured.connection("ingest", tls=Tls(ca_file=tmp_path / "none.pem")))
+
+
+async def tries_to_write(connection: Connection, topic: str) -> bool:
+    """Whether a plain producer of a user may append to a topic, by the broker's own word."""
+    producer = AIOKafkaProducer(**connection.options(), request_timeout_ms=10_000)
+    await producer.start()
+    try:
+        await producer.send_and_wait(topic, b"{}", partition=0)
+    except TopicAuthorizationFailedError:
+        return False
+    finally:
+        await producer.stop()
+    return True
+
+
+async def tries_to_read(connection: Connection, topic: str) -> bool:
+    """Whether a plain consumer of a user may read a topic."""
+    consumer = AIOKafkaConsumer(**connection.options(), auto_offset_reset="earliest", request_timeout_ms=10_000)
+    partition = TopicPartition(topic, 0)
+    consumer.assign([partition])
+    await consumer.start()
+    try:
+        await consumer.seek_to_beginning(partition)
+        await consumer.getmany(timeout_ms=1_000)
+    except TopicAuthorizationFailedError:
+        return False
+    finally:
+        await consumer.stop()
+    return True
+
+
+@pytest.mark.parametrize("user", USERS)
+async def test_each_user_writes_and_reads_the_topics_of_the_table_and_no_others(
+    secured: SecuredKafka, user: str
+) -> None:
+    rights = {each.name: (set(each.writes), set(each.reads)) for each in SERVICES}
+    rights |= {"desk": ({"observations"}, set()), "stranger": (set(), set())}
+    connection = secured.connection(user)
+    written = {topic for topic in TOPICS if await tries_to_write(connection, topic)}
+    read = {topic for topic in TOPICS if await tries_to_read(connection, topic)}
+    assert (written, read) == rights[user]
+
+
+async def test_only_ingest_workers_agents_and_the_command_line_may_write_the_log() -> None:
+    assert {each.name for each in SERVICES if "raw" in each.writes} == {"ingest", "worker", "agents", "operator"}
+
+
+async def test_a_stranger_who_appends_to_the_log_is_refused_in_words_and_does_not_hang(secured: SecuredKafka) -> None:
+    for user in ("stranger", "desk"):
+        producer = RawProducer(secured.connection(user), LIVE, user)
+        with pytest.raises(WorldError, match=r"has no topic raw|lacks the right"):
+            await producer.start()
+    producer_of_recorder = TopicProducer(secured.connection("recorder"), "raw")
+    with pytest.raises(WorldError, match="lacks the right"):
+        await producer_of_recorder.start()
+    rejected = TopicProducer(secured.connection("operator"), "rejected")
+    await rejected.start()
+    with pytest.raises(WorldError, match="lacks the right"):
+        await rejected.append(b"{}")
+    await rejected.stop()
+
+
+async def test_nobody_but_the_admin_makes_topics(secured: SecuredKafka) -> None:
+    for user in ("worker", "operator"):
+        with pytest.raises(WorldError, match=r"cannot create|lacks the right"):
+            await create_topics(secured.connection(user), Names("replay", "other"))
+    assert await create_topics(secured.connection("worker"), LIVE) == []
+    await require_topic(secured.connection("recorder"), "raw")
+
+
+async def test_a_client_that_speaks_plainly_gets_nothing(secured: SecuredKafka) -> None:
+    consumer = AIOKafkaConsumer(bootstrap_servers=secured.bootstrap, request_timeout_ms=3_000)
+    with pytest.raises(KafkaError):
+        await consumer.start()
+    await consumer.stop()
+
+
+def command(
+    secured: SecuredKafka, folder: Path, user: str, *words: str, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """A command of ours under a user's login."""
+    environment = {"PATH": "/usr/bin:/bin", **secured.environment(user, folder), **more}
+    return subprocess.run(
+        [sys.executable, "-m", "streams.cli", *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_command_line_reaches_it_by_settings_alone(secured: SecuredKafka, tmp_path: Path) -> None:
+    done = command(secured, tmp_path, "operator", "epoch", "start")
+    assert done.returncode in {0, 1}, done.stderr
+    assert "Traceback" not in done.stderr
+    wrong = command(secured, tmp_path, "operator", "epoch", "start", CHANGEOVER_KAFKA_PASSWORD="wrong-one")  # noqa: S106 the same
+    assert wrong.returncode == 1
+    assert "it refuses our user or password" in wrong.stderr
+    assert wrong.stderr.count("\n") == 1
+    assert "wrong-one" not in wrong.stderr + wrong.stdout
