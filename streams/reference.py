@@ -20,6 +20,7 @@ from models.records import DecidingConfig
 from streams.client import contract
 from streams.feeds.sources import SOURCES
 from streams.outside import json_schema
+from streams.security.page import roles_page
 from streams.settings import ENVIRONMENT, OF_THE_TESTS, PORTS, SECRETS, Settings
 from streams.wire import Names
 
@@ -193,6 +194,7 @@ def pages() -> dict[str, bytes]:
     return {
         "settings.md": settings_page().encode(),
         "commands.md": commands_page().encode(),
+        "roles.md": roles_page().encode(),
         "observation.schema.json": indented(json_schema()),
         "signals.schema.json": indented(contract.json_schema()),
         "asyncapi.yaml": (ASYNCAPI_NOTE + contract.as_yaml(contract.asyncapi(version("changeover")))).encode(),

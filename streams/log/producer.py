@@ -21,10 +21,8 @@ from streams.wire import MAX_MESSAGE_BYTES
 LOG = logging.getLogger(__name__)
 
 BATCH_BYTES = 1024 * 1024
-FLUSH_S = 5.0
-CLOSE_S = 1.0
-FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 5.0
+FLUSH_S, CLOSE_S = 5.0, 1.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 SHORTEST_OUTAGE_S = 0.2
 OUTAGES = (KafkaError, ProducerClosed, OSError, TimeoutError)
 TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
@@ -235,9 +233,7 @@ class TopicProducer:
 
     def _refuse(self, error: KafkaError) -> None:
         """Whoever waits for a record that our user may not append is told; what nobody waits for is kept."""
-        refusal = WorldError(
-            f"Kafka at {self.connection.bootstrap}: cannot append to {self.topic}: {explain(error)[0]}"
-        )
+        refusal = WorldError(f"Kafka takes no records for {self.topic}: {explain(error)[0]}")
         for item in self._under_way:
             item.fail(refusal)
         self._under_way = [item for item in self._under_way if item.done is None]

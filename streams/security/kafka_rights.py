@@ -65,13 +65,8 @@ def group_id(names: Names, service: str) -> str:
 
 def arguments(rights: Rights, user: str, names: Names) -> Iterator[list[str]]:
     """Arguments of `kafka-acls.sh` behind the server's, one list for each call."""
-    kinds = (
-        ("Read", rights.reads),
-        ("Write", rights.writes),
-        ("Describe", [topic for topic in rights.looks if topic not in (*rights.reads, *rights.writes)]),
-        ("DescribeConfigs", rights.looks if rights.checks else ()),
-    )
-    for operation, topics in kinds:
+    looking = "Describe --operation DescribeConfigs" if rights.checks else "Describe"
+    for operation, topics in (("Read", rights.reads), ("Write", rights.writes), (looking, rights.looks)):
         if topics:
             named = [word for topic in topics for word in ("--topic", names.topic(topic))]
             yield ["--add", "--allow-principal", f"User:{user}", "--operation", operation, *named]
