@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,16 +14,20 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
+from streams.client import Signals
 from streams.errors import SettingsError, WorldError
 from streams.log import RawProducer, RawReader, TopicProducer, create_topics
 from streams.log.connection import BrokerError, Connection, probe
 from streams.log.topics import TOPICS, require_topic
 from streams.security.kafka_rights import SERVICES, acl_calls, topic_calls
+from streams.security.redis_users import acl_file, kept_passwords, password_hash, users_of
 from streams.tls import Tls
 from streams.wire import Names
 from tests.conftest import new_real_kafka
 from tests.support.certificates import Authority
+from tests.support.redis_server import redis_server
 from tests.support.secured_kafka import SecuredKafka
+from tests.support.stage import ServiceProcess
 
 LIVE = Names("live")
 USERS = [rights.name for rights in SERVICES] + ["desk", "stranger"]
@@ -44,7 +48,12 @@ def secured(authority: Authority) -> Iterator[SecuredKafka]:
     try:
         kafka.start()
         server = f"--bootstrap-server {kafka.bootstrap} --command-config {kafka.admin_properties()}"
-        kafka.call([*topic_calls(LIVE, 1, server), *acl_calls(LIVE, ["desk"], server)])
+        kinds = [
+            line for line in topic_calls(LIVE, 1, server) if "--topic raw " in line or "cleanup.policy=compact" in line
+        ]
+        kafka.call([*kinds, *acl_calls(LIVE, ["desk"], server)])
+        made = asyncio.run(create_topics(kafka.connection("admin"), LIVE))  # the others: each line is a Java of its own
+        assert sorted(made) == ["observations", "rejected", "signals"]
         yield kafka
     finally:
         kafka.stop()
@@ -57,6 +66,67 @@ async def refused(connection: Connection) -> str:
     assert not caught.value.retriable
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+def test_every_service_works_under_its_own_login_over_tls(secured: SecuredKafka, tmp_path: Path) -> None:
+    """The whole way, from a desk's observation and the fleet to a desk's client. First, while the log is clean."""
+    users = users_of(["ann"], ["alpha=ladder"])
+    passwords, _ = kept_passwords(tmp_path / "passwords", [user.name for user in users])
+    content = acl_file(users, {name: password_hash(secret) for name, secret in passwords.items()}, LIVE)
+    tls = secured.authority.sign("redis")
+    with redis_server("redis", tmp_path / "redis", users=content, tls=tls) as redis, ExitStack() as stack:
+
+        def environment(user: str, at_redis: str) -> dict[str, str]:
+            return secured.environment(user, tmp_path) | {
+                "PATH": "/usr/bin:/bin",
+                "REDIS_URL": redis.url(at_redis),
+                "CHANGEOVER_REDIS_PASSWORD_FILE": str(tmp_path / "passwords" / f"{at_redis}.password"),
+                "CHANGEOVER_REDIS_CA_FILE": str(secured.authority.ca),
+                "CHANGEOVER_CACHE": str(tmp_path),
+                "CHANGEOVER_COMPILED": "0",
+                "CHANGEOVER_SOURCES": "none",
+                "CHANGEOVER_ARCHIVE": str(tmp_path / "archive"),
+                "CHANGEOVER_ARCHIVE_FLUSH_S": "0.2",
+            }
+
+        logins = {"worker": "worker", "ingest": "agents", "agents": "agents", "recorder": "agents"}
+        services = {}
+        for service, at_redis in logins.items():
+            services[service] = ServiceProcess([service], environment(service, at_redis), tmp_path)
+            stack.callback(services[service].close)
+        for process in services.values():
+            process.wait_ready()
+        done = subprocess.run(
+            [sys.executable, "-m", "streams.cli", "fleet", "apply", "deploy/examples/ladder.toml"],
+            env=environment("operator", "ann"),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        asyncio.run(tries_to_write(secured.connection("desk"), "observations"))
+        agents, recorder = services["agents"], services["recorder"]
+        agents.wait_for(lambda: b"observations_refused_total 1.0" in agents.get("/metrics")[1])
+        recorder.wait_for(lambda: any((tmp_path / "archive").rglob("*.parquet")))
+        asyncio.run(hears(redis.url("alpha", passwords["alpha"]), secured.authority))
+        assert [name for name, process in services.items() if "lacks" in process.said] == []
+        assert [process.stop() for process in services.values()] == [0, 0, 0, 0]
+
+
+async def hears(url: str, authority: Authority) -> None:
+    """Wait until a desk is told that its miner's worker lives."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                async with Signals(url, ["ladder"], tls=Tls(ca_file=authority.ca)) as signals:
+                    first, _ = signals.heartbeat("ladder")
+                    while signals.heartbeat("ladder")[0] <= first:  # noqa: ASYNC110 the client cannot wake us
+                        await asyncio.sleep(0.05)
+                    return
+            except WorldError as error:
+                assert "no stream" in str(error)  # noqa: PT017 the stream begins a moment after the fleet
+                await asyncio.sleep(0.1)
 
 
 async def test_a_right_login_and_authority_append_and_read(secured: SecuredKafka) -> None:
@@ -102,18 +172,22 @@ async def test_a_certificate_of_another_host_is_refused(secured: SecuredKafka) -
 @asynccontextmanager
 async def elsewhere(port: int) -> AsyncIterator[int]:
     """The broker under another address of this machine."""
+    links: list[asyncio.Task[object]] = []
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65_536):
-            writer.write(data)
-        writer.close()
+        try:
+            while data := await reader.read(65_536):
+                writer.write(data)
+        finally:
+            writer.close()
 
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(pump(reader, there[1]), pump(there[0], writer), return_exceptions=True)
+        links.extend((asyncio.create_task(pump(reader, there[1])), asyncio.create_task(pump(there[0], writer))))
 
     async with await asyncio.start_server(take, "127.0.0.2", 0) as server:
         yield server.sockets[0].getsockname()[1]
+    await asyncio.gather(*links, return_exceptions=True)
 
 
 async def test_a_client_without_the_certificate_that_is_asked_for_is_refused(
