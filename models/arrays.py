@@ -20,6 +20,11 @@ GROUP_UNITS = ("USD/MWh", "USD/BTC", "difficulty", "USD/GPU-h", "fraction")
 
 VIEW_BTC, VIEW_DIFFICULTY, VIEW_REWARD, VIEW_FIXED = 0, 1, 2, 3
 
+NO_ORDER, ORDERED, LOCKED = 0, 1, 2
+ORDER_WORDS = (None, "operator order", "operator lock-out")
+UNCONFIRMED, DONE, DECLINED = 0, 1, 2
+CONFIRMED_WORDS = ("unconfirmed", "done", "refused")
+
 AWAITED, USABLE, UNUSABLE = 0, 1, 2  # states of a view's input, as last published
 
 NEVER = np.iinfo(np.int64).max
@@ -115,6 +120,7 @@ LOADS = np.dtype(
         ("min_on_us", "i8"),
         ("min_off_us", "i8"),
         ("act_within_us", "i8"),
+        ("initially", "i8"),  # mode its fleet file starts it in; a contract keeps it there
         ("view_power", "i8"),  # places in the site's view, -1: not needed
         ("view_rate", "i8"),
         ("view_utilisation", "i8"),
@@ -125,6 +131,12 @@ LOADS = np.dtype(
         ("usable", "i8"),  # all its inputs are usable now
         ("awaiting", "i8"),  # an input it needs never printed and may still be awaited, and none is unusable
         ("since_us", "i8"),  # log time of the last change
+        ("order", "i8"),  # what a person ordered: NO_ORDER, ORDERED, LOCKED
+        ("order_mode", "i8"),
+        ("order_until_us", "i8"),
+        ("decision", "i8"),  # number of its site's decision that last switched it, 0: none yet
+        ("act_by_us", "i8"),  # by when that was to be carried out
+        ("confirmed", "i8"),  # of that decision: UNCONFIRMED, DONE, DECLINED
         ("margin", "f8"),  # USD/MWh at the meter
         ("draw_mw", "f8"),
         ("shift", "f8"),  # USD/h by which fleet changes moved its value since its last signal
@@ -142,6 +154,8 @@ SITES = np.dtype(
         ("warm_until_us", "i8"),
         ("wake_us", "i8"),  # end of the next blocking dwell
         ("decisions", "i8"),
+        ("version", "i8"),  # commands accepted so far
+        ("acknowledge", "i8"),  # its switches are to be confirmed by a person
         ("over_cap", "i8"),
         ("gap_usd_per_hour", "f8"),  # how far the last choice under the cap may lie below the best
     ]

@@ -18,10 +18,13 @@ from models.state import OF_NAMES, SLOTS, State
 if TYPE_CHECKING:
     from models.engine import Engine
 
-SNAPSHOT_SCHEMA = 3
+SNAPSHOT_SCHEMA = 4
 
 # What a load takes with it through a fleet change; the rest comes from its new document.
-CARRIED = ("mode", "valued", "usable", "awaiting", "since_us", "margin", "draw_mw", "shift")
+CARRIED = (
+    *("mode", "valued", "usable", "awaiting", "since_us", "margin", "draw_mw", "shift"),
+    *("decision", "act_by_us", "confirmed"),
+)
 
 
 def unusable_series(state: State, names: Catalogue) -> list[str]:
@@ -39,7 +42,8 @@ def keep_loads(state: State, old: Layout, new: Layout) -> None:
     old_loads = {key: item for item, key in enumerate(old.load_keys)}
     for number, site in enumerate(new.site_keys):
         if site in old_sites:
-            new.sites[number]["decisions"] = old.sites[old_sites[site]]["decisions"]
+            for name in ("decisions", "version"):
+                new.sites[number][name] = old.sites[old_sites[site]][name]
             _keep_inputs(old, new, old_sites[site], number)
     for item, load in enumerate(new.load_keys):
         if load not in old_loads or old.loads[old_loads[load]]["kind"] != new.loads[item]["kind"]:
@@ -117,6 +121,7 @@ def pack(engine: Engine) -> bytes:
         "curves": curves,
         "loads": engine.layout.load_keys,
         "sites": engine.layout.site_keys,
+        **engine.book.document(),
     }
     body = [
         clocks,
@@ -219,6 +224,7 @@ def unpack(engine: Engine, blob: bytes) -> None:
     state.views[:] = reader.take(state.views, state.views.shape)
     reader.end()
     state.clocks[0]["run_of"] = names.source(header["run_of"]) if header["run_of"] else -1
+    engine.book.read(header)
 
 
 def _unpack_series(engine: Engine, reader: Unpacker, places: list[int]) -> None:

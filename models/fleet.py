@@ -92,12 +92,16 @@ class Reference(Document):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site(Document):
-    """One meter: a cap [MW at the meter], a power contract, loads."""
+    """One meter: a cap [MW at the meter], a power contract, loads.
+
+    ``acknowledge``: a person confirms each switch, by ``act_by_us``; what is not confirmed stands in the stream's head.
+    """
 
     key: str
     mw_cap: float
     power: Power
     name: str = ""
+    acknowledge: bool = False
     asic: tuple[AsicTier, ...] = ()
     gpu: tuple[GpuPool, ...] = ()
     lease: tuple[Lease, ...] = ()

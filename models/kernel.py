@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.arrays import AWAITED, NEVER, PLAIN, UNUSABLE, USABLE, VIEW_FIXED
+from models.arrays import AWAITED, NEVER, NO_ORDER, PLAIN, UNCONFIRMED, UNUSABLE, USABLE, VIEW_FIXED
 from models.decide import BEFORE, RULE, WANTED, decide
 from models.gate import agree
 from models.jit import jit
@@ -17,7 +17,7 @@ from models.market import accept_curve, accept_value, age_market, move_clock
 from models.rows import CLOCK, CURVE, Rows
 from models.state import State
 
-SWITCH, QUALITY = 1, 2
+SWITCH, QUALITY, ORDER_ENDED = 1, 2, 3
 ON, FLEET_DUE, MARK = 0, 1, 2
 
 
@@ -98,6 +98,22 @@ def value_loads(state: State, number: int) -> None:
 
 
 @jit
+def end_orders(state: State, number: int, count: int) -> int:
+    """Lift the orders of a site whose time is over. Returns the new count of events."""
+    site = state.sites[number]
+    for item in range(site["first_load"], site["first_load"] + site["loads"]):
+        load = state.loads[item]
+        if load["order"] != NO_ORDER and load["order_until_us"] <= state.clocks[0]["log_time_us"]:
+            load["order"] = NO_ORDER
+            event = state.events[count]
+            event["code"] = ORDER_ENDED
+            event["site"] = number
+            event["item"] = item
+            count += 1
+    return count
+
+
+@jit
 def switch_loads(state: State, number: int, count: int) -> int:
     """Carry out what was decided for a site. Returns the new count of events."""
     site = state.sites[number]
@@ -118,6 +134,8 @@ def switch_loads(state: State, number: int, count: int) -> int:
             event["rule"] = state.modes[RULE, item]
             load["mode"] = after
             load["since_us"] = log_time_us
+            load["decision"] = site["decisions"] + 1
+            load["confirmed"] = UNCONFIRMED
             count += 1
             switched = 1
         if after == 1:
@@ -129,7 +147,7 @@ def switch_loads(state: State, number: int, count: int) -> int:
 
 @jit
 def next_wake(state: State, number: int) -> int:
-    """When a site must be looked at again though no price came: the end of a dwell, or of the wait for a series."""
+    """When a site must be looked at again though no price came: the end of a dwell, an order, a wait for a series."""
     site = state.sites[number]
     log_time_us = state.clocks[0]["log_time_us"]
     wake_us = NEVER
@@ -139,6 +157,8 @@ def next_wake(state: State, number: int) -> int:
         end_us = load["since_us"] + stay_us
         if load["dispatched"] == 1 and end_us > log_time_us:
             wake_us = min(wake_us, end_us)
+        if load["order"] != NO_ORDER:
+            wake_us = min(wake_us, load["order_until_us"])
     for place in range(site["first_input"], site["first_input"] + site["inputs"]):
         if state.inputs[place]["state"] == AWAITED and site["warm_until_us"] > log_time_us:
             wake_us = min(wake_us, site["warm_until_us"])
@@ -150,6 +170,7 @@ def evaluate(state: State, number: int, count: int) -> int:
     """Value a site and decide for it. Returns the new count of events."""
     site = state.sites[number]
     read_view(state, number)
+    count = end_orders(state, number, count)
     count = note_inputs(state, number, count)
     value_loads(state, number)
     site["gap_usd_per_hour"] = decide(state, number, state.views, site["first_input"], 0)

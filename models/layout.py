@@ -133,7 +133,9 @@ def layout_of(sites_owned: tuple[Site, ...], present: dict[str, list[Load]], nam
     load_keys, documents, last_view = [], [], 0
     for number, (site, view) in enumerate(zip(site_docs, views, strict=True)):
         first_input, first_load = input_starts[number], load_starts[number]
-        sites[number] = (first_load, counts[number], first_input, len(view), site.mw_cap, 0, 0, 0, 0, 0.0)
+        row = sites[number]
+        row["first_load"], row["loads"], row["mw_cap"] = first_load, counts[number], site.mw_cap
+        row["first_input"], row["inputs"], row["acknowledge"] = first_input, len(view), site.acknowledge
         for place, (series, component, group) in enumerate(view):
             inputs[first_input + place] = (names.series(series), component, group, 0, AWAITED)
         for row, reference in zip(references[number], reference_loads(site), strict=True):
@@ -175,6 +177,7 @@ def fill_load(row: np.void, site_number: int, site: Site, load: Load, share: flo
     row["min_on_us"], row["min_off_us"] = int(load.min_on_minutes * 60e6), int(load.min_off_minutes * 60e6)
     row["act_within_us"] = int(load.act_within_minutes * 60e6)
     row["mode"], row["since_us"], row["uptime"] = load.initially_on, LONG_AGO, 1.0
+    row["initially"] = load.initially_on
     match load:
         case AsicTier():
             row["kind"], row["dispatched"], row["pue"] = ASIC, 1, load.pue

@@ -278,9 +278,6 @@ class EpochStart:
     code_hash: str
 
 
-Record = Observation | Clock | FleetChange | EpochStart
-
-
 def config_hash(config: DecidingConfig) -> str:
     """Hash of a deciding configuration, 64 bits in hex; every signal carries it.
 

@@ -97,6 +97,16 @@ class Band(TypedDict):
     start_above_usd_per_mwh: float
 
 
+class OrderNote(TypedDict):
+    """The command of a person that stands behind a switch. ``until_us`` null: until it is released."""
+
+    command: str
+    action: str
+    who: str
+    why: str
+    until_us: int | None
+
+
 Switch = TypedDict(
     "Switch",
     {
@@ -125,6 +135,7 @@ Switch = TypedDict(
         "inputs": list[Input],
         "policy": str,
         "config_hash": str,
+        "order": OrderNote | None,
         "text": str,
     },
 )
@@ -170,7 +181,73 @@ class EpochEntry(TypedDict):
     text: str
 
 
-Content = Switch | Quality | EpochEntry
+class CommandEntry(TypedDict):
+    """The answer to a command, or the end of one whose time is over.
+
+    ``outcome``: accepted, refused (``reason`` says why) or ended. ``version``: commands the site has accepted so far.
+    ``loads``: those it applies to; ``passed_over``: others it named, and why not.
+    """
+
+    kind: str
+    miner: str
+    site: str
+    load: str
+    command: str
+    action: str
+    mode: str | None
+    who: str
+    why: str
+    until_us: int | None
+    outcome: str
+    reason: str | None
+    version: int
+    loads: list[str]
+    passed_over: dict[str, str]
+    event_time_us: int
+    receipt_time_us: int
+    log_time_us: int
+    text: str
+
+
+class AckEntry(TypedDict):
+    """The answer to a person's word that a switch was carried out (``confirms`` done) or will not be (refused).
+
+    ``outcome``: counted, or refused (``reason`` says why). ``overdue``: it came after the switch's ``act_by_us``.
+    """
+
+    kind: str
+    miner: str
+    site: str
+    load: str
+    ack: str
+    decision: str
+    who: str
+    confirms: str
+    note: str
+    outcome: str
+    reason: str | None
+    overdue: bool
+    event_time_us: int
+    receipt_time_us: int
+    log_time_us: int
+    text: str
+
+
+class Unconfirmed(TypedDict):
+    """A switch that a person is to confirm, as the head of its stream shows it.
+
+    ``state``: awaited, overdue (past ``act_by_us``) or refused (a person said that it will not be done).
+    """
+
+    site: str
+    load: str
+    decision: str
+    to: str
+    act_by_us: int
+    state: str
+
+
+Content = Switch | Quality | EpochEntry | CommandEntry | AckEntry
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,7 @@ def grown(state: State, names: Catalogue, config: DecidingConfig) -> State:
 def fleet_arrays(layout: Layout) -> dict[str, Any]:
     """The fleet's arrays and the scratch space they need."""
     largest = int(layout.sites["loads"].max()) if len(layout.sites) else 1
-    most_events = len(layout.loads) + len(layout.inputs) + 1
+    most_events = 2 * len(layout.loads) + len(layout.inputs) + 1
     return {
         "sites": layout.sites,
         "loads": layout.loads,

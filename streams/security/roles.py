@@ -85,10 +85,11 @@ WORKER = Role(
 )
 AGENTS = Role(
     "agents",
-    "Agents: copy entries and checkpoints to Kafka, say up to where Redis may be trimmed.",
-    ("ping", "scan", "hgetall", "get", "set", "xread", "xrange", "smembers"),
-    reads=("{m}:head", "{m}:signals", "{m}:checkpoint", "{m}:acks", "miners"),
+    "Agents: copy entries and checkpoints to Kafka, empty the inboxes, say up to where Redis may be trimmed.",
+    ("ping", "scan", "hgetall", "get", "set", "xread", "xrange", "xdel", "smembers"),
+    reads=("{m}:head", "{m}:signals", "{m}:checkpoint", "miners"),
     writes=("{m}:trim",),
+    changes=("{m}:acks",),
 )
 DESK = Role(
     "desk",

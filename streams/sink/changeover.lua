@@ -7,12 +7,13 @@
 -- round what is longer than 14); they are compared as doubles, which are exact below 2^53.
 
 local LARGEST = 9007199254740991
-local FIXED = 17 -- arguments of write before the first entry
+local FIXED = 18 -- arguments of write before the first entry
 local PER_ENTRY = 4 -- offset, seq, chain, json
 local PAGE = 1000 -- stored entries read at a time
 local NUMBERS = {'generation', 'epoch', 'from', 'to', 'before', 'log_time', 'trim_below', 'count', 'sites'}
 local HEAD_NUMBERS = {'generation', 'epoch', 'offset', 'seq', 'oldest'}
-local HEAD = {'generation', 'epoch', 'offset', 'raw_hash', 'seq', 'chain', 'oldest', 'log_time_us', 'model', 'degraded'}
+local HEAD = {'generation', 'epoch', 'offset', 'raw_hash', 'seq', 'chain', 'oldest', 'log_time_us', 'model', 'degraded',
+  'unconfirmed'}
 
 local function whole(text)
   if text == '0' then return 0 end
@@ -274,7 +275,7 @@ local function append(keys, args, batch, seq, oldest)
   local chain = batch.count > 0 and args[at + 3] or batch.chain_before
   redis.call('HSET', keys[1], 'generation', args[1], 'epoch', args[2], 'offset', args[6], 'raw_hash', args[10],
     'seq', digits(batch.last), 'chain', chain, 'oldest', digits(kept_from), 'log_time_us', args[11],
-    'model', args[12], 'degraded', args[13])
+    'model', args[12], 'degraded', args[13], 'unconfirmed', args[18])
   if kept_from > oldest then redis.call('XTRIM', keys[2], 'MINID', '=', id(kept_from)) end
   for i = 1, batch.sites do
     redis.call('HSET', keys[3 + i], unpack(args, batch.site_at[i][1], batch.site_at[i][2]))

@@ -72,6 +72,7 @@ class MemorySink:
             log_time_us=batch.log_time_us,
             model_version=batch.model_version,
             degraded=tuple(batch.degraded),
+            unconfirmed=tuple(batch.unconfirmed),
         )
         for site, fields in batch.sites.items():
             record.sites.setdefault(site, {}).update(fields)
@@ -167,7 +168,9 @@ class MemorySink:
         if head is not None:
             if not kept:
                 raise WorldError(hole(miner, 0, 0))
-            record.head = replace(head, seq=kept[-1].seq, chain=kept[-1].chain, oldest_seq=kept[0].seq, degraded=())
+            record.head = replace(
+                head, seq=kept[-1].seq, chain=kept[-1].chain, oldest_seq=kept[0].seq, degraded=(), unconfirmed=()
+            )
         return True
 
     async def mark_trim(self, miner: str, generation: int, below: int) -> None:

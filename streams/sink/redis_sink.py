@@ -224,6 +224,7 @@ class RedisSink:
             names.key(miner, "live"),
             len(batch.entries),
             len(batch.sites),
+            orjson.dumps(list(batch.unconfirmed)),
         ]
         for entry in batch.entries:
             arguments += (entry.offset, entry.seq, entry.chain, entry.json)

@@ -19,8 +19,9 @@ IMPORTS = {
 # What the modules allowed above offer that is a clock, chance or I/O after all, and builtins of that kind.
 ATTRIBUTES = {
     *("now", "utcnow", "today", "fromtimestamp", "random", "default_rng", "RandomState"),
-    *("tofile", "fromfile", "memmap", "loadtxt", "savetxt", "genfromtxt", "save", "load", "savez"),
+    *("tofile", "fromfile", "memmap", "loadtxt", "savetxt", "genfromtxt", "savez"),
 }
+OF_NUMPY = {"save", "load"}  # words of the core too: a load is a tier of machines
 BUILTINS = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint", "globals", "vars"}
 
 
@@ -34,11 +35,17 @@ def findings(source: str) -> list[tuple[int, str]]:
             if not is_allowed(node.module or ""):
                 found.append((node.lineno, f"from {node.module} import"))
             found += [(node.lineno, name.name) for name in node.names if name.name in ATTRIBUTES]
-        elif isinstance(node, ast.Attribute) and node.attr in ATTRIBUTES:
+        elif isinstance(node, ast.Attribute) and is_way_out(node):
             found.append((node.lineno, f".{node.attr}"))
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in BUILTINS:
             found.append((node.lineno, f"{node.func.id}()"))
     return found
+
+
+def is_way_out(node: ast.Attribute) -> bool:
+    """Whether an attribute is a clock, chance or I/O."""
+    of_numpy = node.attr in OF_NUMPY and ast.unparse(node.value) in {"np", "numpy"}
+    return node.attr in ATTRIBUTES or of_numpy
 
 
 def is_allowed(module: str) -> bool:
@@ -74,6 +81,7 @@ def test_the_core_reaches_for_nothing_outside_the_log(path: Path) -> None:
         "from numpy import random",
         "import numpy as np\nx = np.random.rand(3)",
         "import numpy as np\nx = np.fromfile(name)",
+        "import numpy as np\nx = np.load(name)",
         "from datetime import datetime\nt = datetime.now()",
         "from datetime import datetime\nt = datetime.utcnow()",
         "from datetime import date\nt = date.today()",

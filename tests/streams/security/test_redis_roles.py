@@ -216,11 +216,12 @@ WRITES = (
     ("CONFIG", "GET", "port"),
     ("ACL", "LIST"),
     ("CLIENT", "LIST"),
+    ("XDEL", "changeover:{mara}:acks", "1-0"),
 )
 """What some role may do; who may do which stands in MAY."""
 MAY = {
     "worker": {0, 2, 3, 4, 5, 6, 8, 9, 10, 11, 18, 19},
-    "agents": {1, 16, 19},
+    "agents": {1, 16, 19, 23},
     "desk": set(),
     "operator": {7},
     "admin": {2, 3, 10, 11, 12, 13, 14, 16, 18, 19, 20, 21, 22},
