@@ -54,6 +54,7 @@ async def begin_generations(settings: Settings) -> dict[str, int]:
 
     async with opened_redis(settings) as client:
         sink = RedisSink(client, settings.names)
+        await sink.start()  # our functions, whatever another user has loaded under their name
         pattern = f"{glob_safe(settings.names.prefix)}{{{MARKET}*}}:checkpoint"
         for key in [key async for key in client.scan_iter(match=pattern)]:
             await client.delete(key)

@@ -22,7 +22,8 @@ from streams.client.records import (
 from streams.client.signals import Signals, Told
 from streams.client.snapshot import Snapshot
 from streams.client.sync import SyncSignals
-from streams.errors import DivergedError, WorldError
+from streams.errors import DivergedError, SettingsError, WorldError
+from streams.tls import Tls
 
 __all__ = [
     "Acknowledgement",
@@ -38,12 +39,14 @@ __all__ = [
     "Record",
     "Reset",
     "Rewound",
+    "SettingsError",
     "Signal",
     "Signals",
     "Snapshot",
     "Stale",
     "Switch",
     "SyncSignals",
+    "Tls",
     "Told",
     "Unknown",
     "WorldError",

@@ -104,6 +104,10 @@ class MemorySink:
         """A site's latest valuation; empty where there is none."""
         return dict(self.record(miner).sites.get(site, {}))
 
+    async def sites(self, miner: str) -> list[str]:
+        """A miner's sites that were ever valued, in order of name."""
+        return sorted(self.record(miner).sites)
+
     async def store_checkpoint(self, miner: str, offset: int, blob: bytes, generation: int | None = None) -> bool:
         """Keep a checkpoint unless a newer one is there, the head is not so far, or of another generation."""
         if offset < 0:
