@@ -23,6 +23,7 @@ from streams.now import now_us
 from streams.process import Process
 from streams.rejected import rejected_message
 from streams.sink import RedisSink
+from streams.sink.redis_errors import redis_errors
 from streams.wire import Names
 
 LOOK_S = 0.25
@@ -61,7 +62,9 @@ async def read_switch(client: redis.asyncio.Redis, names: Names, miner: str, sig
     of, generation, seq = (*signal.split(":"), "", "")[:3]
     if of != miner or not generation.isdigit() or not seq.isdigit():
         raise InboxError(f"{signal!r} is no id of a signal of {miner}, as {miner}:1:42")
-    found = await client.xrange(names.key(miner, "signals"), min=f"{seq}-0", max=f"{seq}-0")
+    key = names.key(miner, "signals")
+    with redis_errors(f"read {key}"):
+        found = await client.xrange(key, min=f"{seq}-0", max=f"{seq}-0")
     entry = found[0][1] if found else None
     document: dict[str, Any] = orjson.loads(entry[b"json"]) if entry else {}
     if document.get("id") != signal:
@@ -110,10 +113,12 @@ class Inbox:
         carried = 0
         for miner in await RedisSink(client, self._names).miners():
             key = self._names.key(miner, "acks")
-            page = cast("list[tuple[bytes, dict[bytes, bytes]]]", await client.xrange(key, count=PAGE))
+            with redis_errors(f"read {key}"):
+                page = cast("list[tuple[bytes, dict[bytes, bytes]]]", await client.xrange(key, count=PAGE))
             for entry_id, found in page:
                 await self._carry(client, miner, entry_id.decode(), found)
-                await client.xdel(key, entry_id)
+                with redis_errors(f"empty {key}"):
+                    await client.xdel(key, entry_id)
             carried += len(page)
         return carried
 
