@@ -16,6 +16,7 @@ import orjson
 from models.fleet import Miner
 from models.hypothetical import as_of, mapped, needed_series
 from models.records import DecidingConfig
+from models.rows import Rows
 from models.signals import digest_of
 from streams.errors import HaltedError, SettingsError
 from streams.fleetfile import read_miners
@@ -160,10 +161,17 @@ def _by_rows(question: Question, pipeline: Pipeline, chunk: int) -> Iterator[Ste
         yield from in_chunks(islice(question.log(), begun, None), pipeline, chunk)
         return
     yield opened
+    yield from rows_in_chunks(rows, pipeline, chunk)
+
+
+def rows_in_chunks(rows: Rows, pipeline: Pipeline, chunk: int = CHUNK) -> Iterator[Step]:
+    """What a pipeline makes of rows of a log that follow its last record, a chunk of records at a time."""
     positions = rows["position"]
-    for first in range(begun, int(positions[-1]) + 1, chunk):
+    first = pipeline.offset + 1
+    while len(rows) and first <= int(positions[-1]):
         start, end = np.searchsorted(positions, (first, first + chunk))
         yield pipeline.process_rows(rows[start:end], int(positions[end - 1]))
+        first += chunk
 
 
 async def _delivered(pipeline: Pipeline, steps: Iterable[Step]) -> Answer:
