@@ -5,4 +5,4 @@ from streams.backtest.lagged import lagged
 from streams.backtest.score import Figures, LoadFigures
 from streams.backtest.trial import Trial
 
-__all__ = ["Ask", "Comparison", "Result", "Figures", "LoadFigures", "Trial", "compare", "known_names", "lagged"]
+__all__ = ["Ask", "Comparison", "Figures", "LoadFigures", "Result", "Trial", "compare", "known_names", "lagged"]

@@ -10,7 +10,7 @@ from models import policies
 from models.fleet import Miner
 from models.hypothetical import needed_series
 from models.records import DecidingConfig
-from streams.backtest.lagged import lagged, observations
+from streams.backtest.lagged import lagged, lagged_groups
 from streams.backtest.market import Market
 from streams.backtest.rules import RULES, rule_modes
 from streams.backtest.score import Figures, Scored, cut, figures
@@ -18,6 +18,7 @@ from streams.backtest.settled import LoadRows, SiteRows, settled
 from streams.backtest.trial import Trial, initial_modes, modes_of
 from streams.errors import SettingsError
 from streams.history import History
+from streams.history.window_file import utc_text
 
 NAMES = (*policies.NAMES, *RULES)
 """What may be compared: policies, then baselines."""
@@ -72,7 +73,7 @@ class Comparison:
     @property
     def intervals(self) -> int:
         """Rows scored at the site that has most."""
-        return max(site.rows.stop - site.rows.start for site in self.sites)
+        return max(site.intervals for site in self.sites)
 
     @property
     def first_us(self) -> int:
@@ -96,7 +97,9 @@ class Comparison:
         """Run a policy, or a baseline, and score it."""
         began = time.perf_counter()
         if name in RULES:
-            modes = [[rule_modes(RULES[name], load, site.row_minutes) for load in site.site.loads] for site in self.sites]
+            modes = [
+                [rule_modes(RULES[name], load, site.row_minutes) for load in site.site.loads] for site in self.sites
+            ]
             found = figures(self.sites, modes)
             return Result(name, True, found, None, 0, time.perf_counter() - began)  # noqa: FBT003 the field's name says it
         trial = self.trial(name)
@@ -131,7 +134,7 @@ def compare(ask: Ask) -> Comparison:
 
     Raises SettingsError where nothing can be scored.
     """
-    market = Market.of(observations(lagged(ask.history, 0)))
+    market = Market.of(found for group in lagged_groups(ask.history, 0) for found in group)
     whole = settled(ask.fleet, market, ask.lag)
     if not whole:
         wanted = sorted({site.power.series for miner in ask.fleet for site in miner.site})
@@ -147,15 +150,9 @@ def compare(ask: Ask) -> Comparison:
     if not sites or from_us >= until_us:
         raise SettingsError(
             f"{ask.history.name}: no interval begins in the time asked for; its intervals run from "
-            f"{_utc(first_us)} to {_utc(last_us)}"
+            f"{utc_text(first_us)} to {utc_text(last_us)}"
         )
     return Comparison(ask, lagged(ask.history, ask.lag), sites, whole, from_us, until_us)
-
-
-def _utc(time_us: int) -> str:
-    from streams.history.window_file import utc_text
-
-    return utc_text(time_us)
 
 
 def known_names(names: str) -> Iterator[str]:
@@ -166,7 +163,8 @@ def known_names(names: str) -> Iterator[str]:
     seen = set()
     for name in names.split(","):
         if name not in NAMES:
-            raise SettingsError(f"--policy {name!r} is neither a policy ({', '.join(policies.NAMES)}) nor a baseline ({', '.join(RULES)})")
+            of = f"a policy ({', '.join(policies.NAMES)}) nor a baseline ({', '.join(RULES)})"
+            raise SettingsError(f"--policy {name!r} is neither {of}")
         if name in seen:
             raise SettingsError(f"--policy names {name!r} twice")
         seen.add(name)

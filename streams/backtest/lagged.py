@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from models.records import LAST_PLAUSIBLE_US, BtcPrice, Network, Observation, PowerPrice, is_curve
+from models.records import LAST_PLAUSIBLE_US, MINUTE_US, BtcPrice, Network, Observation, PowerPrice, is_curve
 from streams.errors import SettingsError
 from streams.history import History
 from streams.history.contract import imported
@@ -77,8 +77,9 @@ def known_us(found: Observation, lag: int, step_us: int) -> int:
 
 
 def rank(found: Observation) -> int:
-    """Place among what becomes known at one time: BTC, network, rates, curves, and real-time power last, to be planned
-    on with all of them.
+    """Place among what becomes known at one time: BTC, network, rates, curves, then real-time power.
+
+    Power comes last, so that it is planned on with all the others.
     """
     if isinstance(found, PowerPrice):
         return 3 if is_curve(found.series) else 4
@@ -92,20 +93,24 @@ def moved(found: Observation, lag: int, step_us: int) -> Observation:
     return replace(found, receipt_time_us=time_us, next_due_us=min(due_us, LAST_PLAUSIBLE_US))
 
 
-def lagged(history: History, lag: int) -> History:
-    """The history as it is known with a lag of so many intervals, 0 or more."""
+def lagged_groups(history: History, lag: int) -> list[list[Observation]]:
+    """Observations grouped by what becomes known together, in the order in which it does with a lag of 0 or more."""
     step_us = interval_us(history)
-    curves: list[list[Observation]] = []
-    singles: list[list[Observation]] = []
+    groups: list[list[Observation]] = []
     for source in history.sources:
         for group in source.groups or ():
             if is_curve(group[0].series):
-                curves.append(list(group))
+                groups.append(list(group))
             else:
-                singles += [[moved(found, lag, step_us)] for found in group]
-    groups = sorted([*curves, *singles], key=lambda group: (group[0].receipt_time_us, rank(group[0])))
-    said = "receipt times of the importers" + (" replaced: lag 0 sees the interval it decides" if lag == 0 else "")
-    note = said if lag == 0 else f"{said} replaced by a lag of {lag} interval(s) of {step_us // 60_000_000} minutes"
-    return join(
-        history.name, [imported(history.name, groups, INSTANCE)], [*history.notes, note], history.hypothetical
-    )
+                groups += [[moved(found, lag, step_us)] for found in group]
+    return sorted(groups, key=lambda group: (group[0].receipt_time_us, rank(group[0])))
+
+
+def lagged(history: History, lag: int) -> History:
+    """The history as it is known with a lag of so many intervals, 0 or more."""
+    minutes = interval_us(history) / MINUTE_US
+    note = f"receipt times of the importers are replaced by a lag of {lag} x {minutes:g} minutes"
+    if lag == 0:
+        note += ": LOOK-AHEAD, each interval's own price is seen when it is decided"
+    source = imported(history.name, lagged_groups(history, lag), INSTANCE)
+    return join(history.name, [source], [*history.notes, note], history.hypothetical)

@@ -87,7 +87,7 @@ class Market:
         )
 
     def views(self, site: Site, rows: Intervals) -> Floats:
-        """A site's view in each interval, in the places of :func:`models.layout.view_of`; nan where nothing is known."""
+        """A site's view in each interval, in the places of :func:`models.layout.view_of`; nan: unknown."""
         places = []
         for series, component, group in view_of(site):
             if group == POWER_GROUP:

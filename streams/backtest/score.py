@@ -39,6 +39,11 @@ class Scored:
     together: Bound | None  # where the cap makes loads compete
 
     @property
+    def intervals(self) -> int:
+        """Rows scored."""
+        return int(self.rows.stop - self.rows.start)
+
+    @property
     def hours(self) -> float:
         """Time scored [h]."""
         return float(self.site.rows.hours[self.rows].sum())
@@ -46,7 +51,7 @@ class Scored:
     @property
     def row_minutes(self) -> float:
         """Mean length of a row [min]."""
-        return self.hours * 60.0 / (self.rows.stop - self.rows.start)
+        return self.hours * 60.0 / self.intervals
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +215,7 @@ def load_figures(site: Scored, place: int, modes: Ints) -> LoadFigures:
         capture=_number(score.capture_pooled(*pair)) if apart else None,
         clairvoyant_net_usd=alone.clairvoyant_usd if apart else None,
         constant_net_usd=alone.constant_usd if apart else None,
-        missed_spike_minutes=float(
-            score.missed_spike_minutes(modes, site.best_modes[place], gain, site.row_minutes)
-        ),
+        missed_spike_minutes=float(score.missed_spike_minutes(modes, site.best_modes[place], gain, site.row_minutes)),
         false_trigger_usd=false if apart else None,
     )
 

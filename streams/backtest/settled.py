@@ -102,7 +102,9 @@ def settled(fleet: Sequence[Miner], market: Market, lag: int) -> list[SiteRows]:
         for site in miner.site:
             rows = market.intervals(site.power.series)
             if rows is not None:
-                found.append(SiteRows(miner.key, site, rows, _loads(miner.key, site, market.views(site, rows), rows, lag)))
+                found.append(
+                    SiteRows(miner.key, site, rows, _loads(miner.key, site, market.views(site, rows), rows, lag))
+                )
     return found
 
 
@@ -164,8 +166,8 @@ def lagged_views(views: Floats, lag: int, *, curve: bool) -> Floats:
 def _fill(load: LoadRows, row: np.void, views: Floats, known: Floats, rows: Intervals, span: tuple[int, int]) -> None:
     """Write a load's rows from span[0] to span[1]."""
     load.dispatched = bool(row["dispatched"])
-    hours = rows.hours
-    for place in range(*span):
+    hours, places = rows.hours, range(*span)
+    for place in places:
         view = views[place]
         margin = margin_usd_per_mwh(row, view, 0, hashprice_of(view, 0))
         if not np.isnan(margin):
@@ -173,6 +175,7 @@ def _fill(load: LoadRows, row: np.void, views: Floats, known: Floats, rows: Inte
             load.scored[place], load.draw_mw[place] = True, drawn
             load.mwh[place] = drawn * hours[place] * row["uptime"]
             load.gain_usd[place] = margin * load.mwh[place]
+    for place in places:
         view = known[place]
         load.known.margin[place] = margin_usd_per_mwh(row, view, 0, hashprice_of(view, 0))
         load.known.cost[place] = power_usd_per_mwh(row, view, 0)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
+from typing import TypeVar
 
 import numpy as np
 import orjson
 
-from models.fleet import Miner
+from models.fleet import AsicTier, GpuPool, Miner
 from models.records import DecidingConfig
 from streams.backtest.market import Ints
 from streams.backtest.settled import LoadRows, SiteRows
@@ -18,8 +19,10 @@ from streams.history import History, ticked
 from streams.history.rows import history_rows
 from streams.history.ticks import FLEET_FEED, REPLAYER, opening, opens_at_us
 from streams.pipeline import Pipeline, Step
-from streams.replay import CHUNK, OPENING, Answer, in_chunks, rows_in_chunks, run_parts
+from streams.replay import CHUNK, Answer, in_chunks, rows_in_chunks, run_parts
 from streams.wire import RawRecord
+
+Kind = TypeVar("Kind", AsicTier, GpuPool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +118,11 @@ def initial_modes(miner: Miner, sites: Sequence[SiteRows], born_us: int) -> Mine
             margin = load.known.margin[place] if place < len(load.known.margin) else np.nan
             if load.dispatched and not np.isnan(margin):
                 wanted[id(load.load)] = bool(margin > 0.0)
-    changed = []
-    for site in miner.site:
-        kinds = {
-            kind: tuple(replace(load, initially_on=wanted.get(id(load), load.initially_on)) for load in getattr(site, kind))
-            for kind in ("asic", "gpu", "lease")
-        }
-        changed.append(replace(site, **kinds))
+
+    def placed(loads: tuple[Kind, ...]) -> tuple[Kind, ...]:
+        return tuple(replace(load, initially_on=wanted.get(id(load), load.initially_on)) for load in loads)
+
+    changed = [replace(site, asic=placed(site.asic), gpu=placed(site.gpu)) for site in miner.site]
     return replace(miner, site=tuple(changed))
 
 
