@@ -11,7 +11,7 @@ from models.fleet import Miner
 from models.hypothetical import needed_series
 from models.records import DecidingConfig
 from streams.backtest.lagged import lagged, lagged_groups
-from streams.backtest.market import Market
+from streams.backtest.market import Ints, Market
 from streams.backtest.rules import RULES, rule_modes
 from streams.backtest.score import Figures, Scored, cut, figures
 from streams.backtest.settled import LoadRows, SiteRows, settled
@@ -19,6 +19,7 @@ from streams.backtest.trial import Trial, initial_modes, modes_of
 from streams.errors import SettingsError
 from streams.history import History
 from streams.history.window_file import utc_text
+from streams.replay import Answer
 
 NAMES = (*policies.NAMES, *RULES)
 """What may be compared: policies, then baselines."""
@@ -49,11 +50,12 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One policy's figures. ``digest`` is that of its signals; None for a baseline, which gives none."""
+    """One policy's figures, of all loads and by (miner, site). ``digest``: of its signals; None for a baseline."""
 
     policy: str
     baseline: bool
     figures: Figures
+    by_site: dict[tuple[str, str], Figures]
     digest: str | None
     signals: int
     seconds: float
@@ -96,24 +98,33 @@ class Comparison:
     def run(self, name: str) -> Result:
         """Run a policy, or a baseline, and score it."""
         began = time.perf_counter()
-        if name in RULES:
-            modes = [
-                [rule_modes(RULES[name], load, site.row_minutes) for load in site.site.loads] for site in self.sites
-            ]
-            found = figures(self.sites, modes)
-            return Result(name, True, found, None, 0, time.perf_counter() - began)  # noqa: FBT003 the field's name says it
-        trial = self.trial(name)
-        answer = trial.run()
-        first = _first_modes(trial.fleet)
-        modes = [
+        answer = None if name in RULES else self.trial(name).run()
+        modes = self._rule_modes(name) if answer is None else self._signalled_modes(name, answer)
+        return Result(
+            policy=name,
+            baseline=answer is None,
+            figures=figures(self.sites, modes),
+            by_site={
+                (site.site.miner, site.site.site.key): figures([site], [found])
+                for site, found in zip(self.sites, modes, strict=True)
+            },
+            digest=None if answer is None else answer.digest,
+            signals=0 if answer is None else answer.signals,
+            seconds=time.perf_counter() - began,
+        )
+
+    def _rule_modes(self, name: str) -> list[list[Ints]]:
+        return [[rule_modes(RULES[name], load, site.row_minutes) for load in site.site.loads] for site in self.sites]
+
+    def _signalled_modes(self, name: str, answer: Answer) -> list[list[Ints]]:
+        first = _first_modes(self.trial(name).fleet)
+        return [
             [
                 modes_of(answer, load, site.site.rows.start_us, initially_on=first[_place(load)])
                 for load in site.site.loads
             ]
             for site in self.sites
         ]
-        found = figures(self.sites, modes)
-        return Result(name, False, found, answer.digest, answer.signals, time.perf_counter() - began)  # noqa: FBT003 the same
 
 
 def _place(load: LoadRows) -> tuple[str, str, str, object]:

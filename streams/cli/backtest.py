@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,7 +58,7 @@ def backtest(
     Keys with --json: history, lag_intervals, look_ahead, from_us, to_us, intervals, missing, hypothetical, notes;
     policies, each with policy, baseline, net_usd, usd_per_mwh, usd_per_mw_year, switches, switches_per_day,
     capture_pooled, clairvoyant_net_usd, constant_net_usd, bound ("exact" or "upper bound"), missed_spike_minutes,
-    false_trigger_usd, over_cap_intervals, digest, signals, seconds, loads (the same figures for each load).
+    false_trigger_usd, over_cap_intervals, digest, signals, seconds, loads and sites (the same figures for each).
     """
     from streams.cli.compile import make_ready
 
@@ -111,6 +111,10 @@ def result_object(comparison: Comparison, results: list[Result]) -> dict[str, ob
                 "policy": each.policy,
                 "baseline": each.baseline,
                 **asdict(each.figures),
+                "sites": [
+                    {"miner": miner, "site": site, **asdict(replace(found, loads=()))}
+                    for (miner, site), found in each.by_site.items()
+                ],
                 "digest": each.digest,
                 "signals": each.signals,
                 "seconds": round(each.seconds, 3),
