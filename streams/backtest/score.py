@@ -95,7 +95,7 @@ class Figures:
 def cut(site: SiteRows, from_us: int, until_us: int) -> Scored | None:
     """A site with its bounds over the rows that begin from ``from_us`` to before ``until_us``; None without any."""
     first, last = np.searchsorted(site.rows.start_us, (from_us, until_us))
-    if first == last:
+    if first >= last:
         return None
     rows = slice(int(first), int(last))
     step_us = int(np.min(site.rows.end_us[rows] - site.rows.start_us[rows]))

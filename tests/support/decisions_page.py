@@ -66,7 +66,7 @@ CHOSEN = """\
 The value kept is the smallest within .002 of a half's best mean: the least departure from the documented rule that
 earns what there is to earn. Half A, taken alone, chooses it for B, and B alone chooses the same for A, so neither
 is scored by a constant chosen on it. That tolerance of .002 was written down after the grid had been seen: it is a
-judgement, not a forecast, and what it decides is small, for the means are flat around it. The same two halves were
+judgement, not a forecast, and what it decides is small, for beyond it the means are flat. The same two halves were
 also the ones on which the idea itself was found; prices after 2024-10-22 took no part in any of it.
 """
 
@@ -132,7 +132,7 @@ def captures(found: Found) -> Iterator[str]:
     yield "|---" * (4 + len(SHOWN)) + "|"
     for cell in cells():
         lag, cost, half = cell
-        each = " | ".join(f"{capture(found[name, cell]):.3f}" for name in SHOWN)
+        each = " | ".join(f"{round(capture(found[name, cell]), 3) + 0.0:.3f}" for name in SHOWN)  # no -0.000
         yield f"| {lag} | {cost:.0f} | {half} | {reference(cell):.3f} | {each} |"
 
 
@@ -154,8 +154,8 @@ def cost_of_lag(found: Found) -> Iterator[str]:
     """What one interval of lag costs each policy."""
     yield from ("", "## What the lag costs", "")
     yield (
-        "Capture lost by deciding one interval later, in points of a hundred. It is more than what lies between any "
-        "two sane rules: act on the freshest print there is."
+        "Capture lost by deciding one interval later, in points of a hundred. At every cost it is more than what lies "
+        "between the two plans: act on the freshest print there is."
     )
     yield ""
     yield "| C | half | " + " | ".join(f"`{name}`" for name in SHOWN) + " |"

@@ -100,7 +100,7 @@ def test_another_nodes_prices_are_said_to_be_hypothetical(days: str, tmp_path: P
     [
         (["--policy", "greed"], "'greed' is neither a policy"),
         (["--policy", "band,band"], "names 'band' twice"),
-        (["--lag-intervals", "-1"], "is not in the range"),
+        (["--lag-intervals", "-1"], "Input should be greater than or equal to 0"),
         (["--from", "yesterday"], "is no time with its zone"),
         (
             ["--from", "2025-08-19T00:00:00Z"],

@@ -50,8 +50,8 @@ def comparison(fleet: Miner, found: list[Observation], lag: int = 0, **more: int
     return compare(Ask(made, (fleet,), DecidingConfig(), "test", lag, **more))
 
 
-def priced(**more: float) -> Miner:
-    return miner(site(tier(mw=2.0, stop_usd_per_mw=3.0, start_usd_per_mw=4.0, **{"uptime": 1.0, **more})))
+def priced(uptime: float = 1.0) -> Miner:
+    return miner(site(tier(mw=2.0, stop_usd_per_mw=3.0, start_usd_per_mw=4.0, uptime=uptime)))
 
 
 def gain(price: float, mw: float = 2.0) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -76,7 +75,7 @@ def test_a_backtest_from_before_the_history_is_the_replay_of_the_lagged_history(
     again = replay(asked)
     assert whole.digest == again.digest
     assert whole.entries == again.entries
-    assert whole.signals > 100
+    assert whole.signals > 50
 
 
 @pytest.mark.guarantee("G3")
@@ -86,7 +85,7 @@ def test_no_prefix_of_the_log_rewrites_a_signal(days: History) -> None:
     chance = random.Random(8)
     for cut in sorted(chance.randrange(1, len(log)) for _ in range(6)):
         part = entries_of([pipeline().process(log[:cut])]).get("ladder", [])
-        assert part == list(takewhile(lambda entry, cut=cut: entry.offset < cut, whole))
+        assert part == [entry for entry in whole if entry.offset < cut]
 
 
 def changed_after(folder: Path, first_us: int) -> History:
@@ -118,7 +117,7 @@ def test_with_a_lag_no_price_moves_a_signal_before_its_interval_is_over(
     one = ask(days, lag).trial(policy).run().entries["ladder"]
     known_us = SPIKE_US + lag * QUARTER_US
     assert before(one, known_us) == before(other, known_us)
-    assert len(before(one, known_us)) > 50
+    assert len(before(one, known_us)) > 20
     assert before(one, known_us + 1) != before(other, known_us + 1)
 
 
@@ -133,4 +132,5 @@ def test_a_policy_that_does_not_plan_begins_in_the_mode_of_its_margin(days: Hist
     comparison = ask(days, from_us=SPIKE_US + QUARTER_US)  # the spike's own price is the newest known
     assert {load.initially_on for load in comparison.trial("band").fleet[0].site[0].asic} == {False}
     assert comparison.trial(PLAN).fleet == comparison.ask.fleet
-    assert {load.switches for load in comparison.run("band").figures.loads} <= {1, 3, 5}
+    entries = contents(comparison.trial("band").run().entries["ladder"])
+    assert next(each for each in entries if each["kind"] == "switch")["to"] == "hash"

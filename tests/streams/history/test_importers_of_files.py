@@ -36,7 +36,8 @@ def write(path: Path, header: str, *rows: str) -> Path:
 
 def day_ahead_rows(day: date, node: str = "HB_SOUTH") -> list[str]:
     """A delivery day as ERCOT writes it: the price is the hour since midnight."""
-    rows, short, long = [], hours_in(day, central()) == 23, hours_in(day, central()) == 25
+    rows: list[str] = []
+    short, long = hours_in(day, central()) == 23, hours_in(day, central()) == 25
     for hour in range(1, 25):
         if short and hour == 3:
             continue
