@@ -47,7 +47,7 @@ class Keeper:
         settings = self._process.settings
         connection = kafka_connection(settings)
         kept = await sets_of(connection, settings.names)
-        self._number = kept[0].number if kept else 0
+        self._number = max((each.number for each in kept), default=0)
         producer = TopicProducer(connection, settings.names.topic("checkpoints"))
         await producer.start()
         client = open_redis(settings)

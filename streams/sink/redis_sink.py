@@ -140,22 +140,23 @@ class RedisSink:
             raise WorldError(f"{key} holds no checkpoint of ours ({len(value)} bytes); delete it to start without one")
         return int(digits), blob
 
-    async def new_generation(self, miner: str) -> int:
+    async def new_generation(self, miner: str, least: int = 1) -> int:
         """Set the old stream aside, drop the checkpoint, number from 1 again."""
         wrong = miner_flaw(miner)
         if wrong:
             raise ValueError(wrong)
         head = await self.head(miner)
         old = head.generation if head else 0
+        new = max(old + 1, least)
         stream = self._names.key(miner, "signals")
         keys = [self._names.key(miner, "head"), stream, f"{stream}:g{old}", self._names.key(miner, "checkpoint")]
-        arguments = [old if head else "", old + 1, genesis_chain(miner, old + 1)]
-        answer = await self._call("generation", keys, arguments, action=f"begin generation {old + 1} of {miner}")
+        arguments = [old if head else "", new, genesis_chain(miner, new)]
+        answer = await self._call("generation", keys, arguments, action=f"begin generation {new} of {miner}")
         if answer[0] == b"TAKEN":
             raise WorldError(f"cannot set {stream} aside: {keys[2]} is there already; rename or delete that one first")
-        if answer[0] == b"CHANGED" and answer[1] != b"%d" % (old + 1):
+        if answer[0] == b"CHANGED" and answer[1] != b"%d" % new:
             raise WorldError(f"the head of {miner} went from generation {old} to {answer[1].decode()} meanwhile")
-        return old + 1  # CHANGED to just this one: made at the same moment, or by our own call whose reply was lost
+        return new  # CHANGED to just this one: made at the same moment, or by our own call whose reply was lost
 
     async def refill(self, miner: str, entries: Sequence[Entry], head: Head | None = None) -> bool:
         """Fill a lost stream from a copy; see the contract."""

@@ -241,6 +241,11 @@ class ServiceProcess:
         return self._process.stdout.readline().rstrip(b"\n")
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
     def code(self) -> int | None:
         """Its exit code, None while it runs."""
         return self._process.poll()
