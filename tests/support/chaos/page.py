@@ -31,7 +31,7 @@ After each run:
 - a new generation was begun only after LOG_CHANGED.
 
 A log that lost its end *and* a Redis that lost entries before they were copied are two losses at once: the same numbers
-may then be given to other entries. The desk's client stops with a broken chain in that case; the run is counted as such.
+may then be given to other entries. The desk's client stops with a broken chain then; the run is counted as such.
 
 """
 
