@@ -2,6 +2,7 @@
 
 A run is made of its seed: which faults, where, how deep a cut. CHANGEOVER_TEST_CHAOS_RUNS says how many runs there are,
 CHANGEOVER_TEST_CHAOS_SEED where they begin: the seed of a failure, with one run, plays it again.
+CHANGEOVER_TEST_CHAOS_FAULTS says how many faults strike in each run.
 CHANGEOVER_TEST_CHAOS_FIGURES names a file that gets a line of figures for each run.
 """
 
@@ -28,11 +29,11 @@ from tests.support.story import offline
 RUNS = int(os.environ.get("CHANGEOVER_TEST_CHAOS_RUNS", "1"))
 FIRST_SEED = int(os.environ.get("CHANGEOVER_TEST_CHAOS_SEED", "1"))
 FIGURES = os.environ.get("CHANGEOVER_TEST_CHAOS_FIGURES", "")
-FAULTS_OF_A_RUN = 6
+FAULTS_OF_A_RUN = int(os.environ.get("CHANGEOVER_TEST_CHAOS_FAULTS", "6"))
 
 LOG = logging.getLogger("chaos")
 
-pytestmark = [pytest.mark.guarantee("G1"), pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.guarantee("G1"), pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
@@ -125,4 +126,5 @@ async def test_after_any_faults_the_feed_is_the_offline_replay_of_the_log_that_w
         await machine.until_copied(stream)
         await machine.until_recorded(log)
     figures = {"lost": len(lost), "new_generations": machine.log_changed, "live": desk.live, "expired": desk.expired}
+    figures |= {"trapped": machine.trapped}
     note(seed, faults=dict(told), entries=len(stream), diverged=bool(desk.diverged), **figures)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import resource
 import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +18,7 @@ from models.records import HOUR_US
 from tests.support.chaos.machine import WORKERS, Machine
 from tests.support.chaos.network import KAFKA_WHO, WHO
 from tests.support.proxy import Trap
+from tests.support.stage import ServiceProcess, until
 from tests.support.story import CONFIG, START_US, STEP_US, epoch_start, step
 
 Fault = Callable[[Machine, random.Random], Awaitable[None]]
@@ -23,7 +26,7 @@ Fault = Callable[[Machine, random.Random], Awaitable[None]]
 MOMENTS: tuple[Literal["before", "between", "after"], ...] = ("before", "between", "after")
 SINK_STEPS = (b"changeover_write", b"changeover_write", b"changeover_checkpoint", b":trim")
 WAYS = (*((who, "kafka") for who in KAFKA_WHO), *((who, "redis") for who in WHO))
-TRAP_S = 8.0
+TRAP_S, READY_S = 4.0, 15.0
 ROOM_BYTES = 2_000
 
 
@@ -127,19 +130,32 @@ async def sink_step(machine: Machine, chance: random.Random) -> None:
     """SIGKILL of a worker at one of its requests to Redis: before it, before its answer, or right behind that."""
     name, word, moment = chance.choice(WORKERS), chance.choice(SINK_STEPS), chance.choice(MOMENTS)
     process, proxy = machine.workers[name], machine.network.proxies[name, "redis"]
+    await until_ready(process)
     trap = proxy.trap = Trap(lambda data: word in data, moment, process.kill)
-    await asyncio.to_thread(trap.sprung.wait, TRAP_S)
+    machine.trapped += await asyncio.to_thread(trap.sprung.wait, TRAP_S)
     proxy.trap = None
     process.kill()
     machine.start_worker(name)
+
+
+async def until_ready(process: ServiceProcess) -> None:
+    """Wait a while until a service serves: what it does at its start is not what is to be trapped."""
+
+    async def ready() -> bool:
+        return (await asyncio.to_thread(process.get, "/ready"))[0] == HTTPStatus.OK
+
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(READY_S):
+            await until(ready)
 
 
 async def bridge_step(machine: Machine, chance: random.Random) -> None:
     """SIGKILL of the agents at a copy to topic `signals`: before it, before its answer, or right behind that."""
     agents, proxy = machine.agents, machine.network.proxies["agents", "kafka"]
     assert agents is not None
+    await until_ready(agents)
     trap = proxy.trap = Trap(copies_something, chance.choice(MOMENTS), agents.kill)
-    await asyncio.to_thread(trap.sprung.wait, TRAP_S)
+    machine.trapped += await asyncio.to_thread(trap.sprung.wait, TRAP_S)
     proxy.trap = None
     agents.kill()
     machine.start_agents()

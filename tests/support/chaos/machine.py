@@ -25,8 +25,8 @@ from tests.support.stage import ServiceProcess, Stage, until
 from tests.support.story import START_US, STEP_US, Payload, opening, step, tick
 
 WORKERS = ("one", "two")
-PACE_S = 0.02
-WHOLE_S = 120.0
+PACE_S = 0.08
+WHOLE_S = 300.0
 BEYOND_US = START_US + 200 * HOUR_US
 """Closing ticks lie beyond any jump of the source's clock, which counts once its last ten ticks are all its own."""
 
@@ -55,7 +55,7 @@ class Machine:
         self.desk = Desk(network.redis("client"), self.stage.names)
         self.source = Source()
         self.generation = self.epoch = 1
-        self.log_changed = 0
+        self.log_changed = self.trapped = 0
         self._producer: RawProducer | None = None
         self._instances = self._closings = 0
 
