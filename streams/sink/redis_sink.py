@@ -9,12 +9,13 @@ from typing import Any, cast
 
 import orjson
 from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import ResponseError
 
 from streams.errors import DivergedError, WorldError
 from streams.sink.redis_answers import behind_a_lost_call, deed, entry_of, function_lost, head_of, malformed, reply_of
 from streams.sink.redis_errors import redis_errors
-from streams.sink.redis_line import Line
+from streams.sink.redis_line import ClusterLine, Line
 from streams.sink.refilling import refill_arguments, refilled
 from streams.sink.wellformed import first_break, flaw, miner_flaw
 from streams.wire import MARKET, Entry, Head, Names, SinkBatch, SinkReply, genesis_chain
@@ -33,14 +34,14 @@ def library() -> tuple[str, str]:
 
 
 class RedisSink:
-    """A ``Sink`` on one Redis. Nothing is connected before the first call."""
+    """A ``Sink`` on one Redis or on a cluster. Nothing is connected before the first call."""
 
-    def __init__(self, client: Redis, names: Names) -> None:
-        settings = client.get_connection_kwargs()  # type: ignore[no-untyped-call]  # redis-py leaves it so
+    def __init__(self, client: Redis | RedisCluster, names: Names) -> None:
+        settings = cast("Any", client).get_connection_kwargs()  # redis-py leaves it untyped
         if settings.get("decode_responses"):
             raise ValueError("RedisSink needs a client with decode_responses=False: entries are exact bytes")
-        self._client = client
-        self._line = Line(client)
+        self._client = cast("Redis", client)  # the calls made here are the same
+        self._line = ClusterLine(client) if isinstance(client, RedisCluster) else Line(client)
         self._names = names
         self._source, self._version = library()
 
