@@ -55,6 +55,9 @@ class Keeper:
         due_s = loop.time()
         try:
             while True:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():  # Python 3.11's wait_for, in redis-py, may have swallowed it
+                    raise asyncio.CancelledError
                 try:
                     await self._mark_trims(RedisSink(client, settings.names))
                     if loop.time() >= due_s and await self._keep_all(client, producer):
