@@ -51,6 +51,7 @@ async def appended(bootstrap: str, names: Names, records: int) -> int:
         await producer.append("epoch", now_us(), orjson.dumps(epoch))
         await producer.append("fleet", now_us(), encode_miner(MINER))
         at_us = now_us()
+        await producer.append("clock", at_us, orjson.dumps({"time_us": at_us, "replayed": True}))
         await producer.append("observation", at_us, rest_of_the_market(at_us))
         for number in range(1, records):
             if number % 1_000 == 0:
@@ -117,6 +118,8 @@ async def measured(bootstrap: str, redis_url: str, names: Names, services: Servi
         await kept(bootstrap, names, 0 if head is None else head.seq)
         filled_s = await emptied(sink, client, services, offset)
         entries = len(await sink.read(MINER.key))
+        if entries < records - 1:  # the first price leaves the load as it is
+            raise ChangeoverError(f"{records} records gave {entries} entries")
     found |= {"entries": entries, "computed_s": computed_s, "computed_per_s": records / computed_s}
     return found | {"filled_s": filled_s, "filled_per_s": entries / filled_s}
 
