@@ -54,13 +54,14 @@ async def appended(bootstrap: str, names: Names, records: int) -> int:
         await producer.append("clock", at_us, orjson.dumps({"time_us": at_us, "replayed": True}))
         await producer.append("observation", at_us, rest_of_the_market(at_us))
         for number in range(1, records):
+            payload = price(DEAR if number % 2 else CHEAP, at_us + number)
             if number % 1_000 == 0:
-                await producer.append("observation", at_us + number, price(DEAR, at_us + number))
+                await producer.append("observation", at_us + number, payload)
             else:
-                producer.append_nowait(
-                    "observation", at_us + number, price(DEAR if number % 2 else CHEAP, at_us + number)
-                )
-        return await producer.append("observation", at_us + records, price(CHEAP, at_us + records))
+                producer.append_nowait("observation", at_us + number, payload)
+        return await producer.append(
+            "observation", at_us + records, price(DEAR if records % 2 else CHEAP, at_us + records)
+        )
     finally:
         await producer.stop()
 

@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from streams.checkpoint import Checkpoint
 from streams.errors import WorldError
+from streams.log.closing import close_consumer
 from streams.log.connection import Connection, broker_errors
 from streams.wire import MARKET, MAX_MESSAGE_BYTES, Entry, Names
 
@@ -51,7 +52,7 @@ async def records_of(connection: Connection, topic: str, first: int | None = Non
                 if not found and await consumer.position(partition) >= end:
                     return
         finally:
-            await consumer.stop()
+            await close_consumer(consumer)
 
 
 async def end_of(connection: Connection, topic: str) -> int:
@@ -64,7 +65,7 @@ async def end_of(connection: Connection, topic: str) -> int:
             async with asyncio.timeout(END_S):
                 return int((await consumer.end_offsets([partition]))[partition])
         finally:
-            await consumer.stop()
+            await close_consumer(consumer)
 
 
 @dataclass(slots=True)
