@@ -49,14 +49,17 @@ async def held_entries(connection: Connection, topic: str) -> dict[str, tuple[in
 async def read_held(connection: Connection, topic: str) -> tuple[dict[str, tuple[int, int]], int]:
     """What :func:`held_entries` gives, and the offset of the topic's last record (-1: it has none)."""
     held: dict[str, tuple[int, int]] = {}
-    last_offset = -1
+    first, last = -1, -1
     async for record in records_of(connection, topic):
-        last_offset = record.offset
+        first, last = record.offset if first < 0 else first, record.offset
         miner, generation, entry = entry_of(record)
         before, seq = held.get(miner, (0, 0))
-        if generation > before or (generation == before and entry.seq == seq + 1):
+        if generation > before:
+            # Only a topic that its retention has cut may begin in the middle of a stream; one that lost all may not.
+            held[miner] = (generation, entry.seq if first > 0 or entry.seq == 1 else 0)
+        elif generation == before and entry.seq == seq + 1:
             held[miner] = (generation, entry.seq)
-    return held, last_offset
+    return held, last
 
 
 class LostEndError(Exception):

@@ -70,29 +70,42 @@ async def end_of(connection: Connection, topic: str) -> int:
 
 @dataclass(slots=True)
 class Copy:
-    """What topic `signals` holds of a miner's newest generation, each entry once. ``broken`` says where it does not.
+    """What topic `signals` holds of a miner's newest generation, each entry once, in whatever order it came.
 
-    A topic that lost its end, and then got it again, holds some entries behind later ones: they mend what was broken.
+    A topic that lost its end, and then got it again, holds some entries behind later ones.
     """
 
     generation: int
-    entries: list[Entry] = field(default_factory=list)
-    broken: str = ""
+    _found: dict[int, Entry] = field(default_factory=dict)
+    _run: list[Entry] = field(default_factory=list)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The entries from the first one on, as far as none is missing."""
+        if not self._run and self._found:
+            seq = min(self._found)
+            while seq in self._found:
+                self._run.append(self._found[seq])
+                seq += 1
+        return self._run
 
     @property
     def seq(self) -> int:
         """The last entry's number, 0 where there is none."""
-        return self.entries[-1].seq if self.entries else 0
+        return self.entries[-1].seq if self._found else 0
+
+    @property
+    def broken(self) -> str:
+        """Where an entry is missing; empty where none is."""
+        if len(self.entries) == len(self._found):
+            return ""
+        return f"after entry {self.seq} comes entry {min(seq for seq in self._found if seq > self.seq)}"
 
     def take(self, entry: Entry) -> None:
-        """Take a copy of the next entry; one that came before is let pass."""
-        if self.entries and entry.seq <= self.seq:
-            return
-        if self.entries and entry.seq != self.seq + 1:
-            self.broken = self.broken or f"after entry {self.seq} comes entry {entry.seq}"
-            return
-        self.broken = ""
-        self.entries.append(entry)
+        """Take a copy; one that came before is let pass."""
+        if entry.seq not in self._found:
+            self._found[entry.seq] = entry
+            self._run = []
 
 
 def entry_of(record: ConsumerRecord) -> tuple[str, int, Entry]:

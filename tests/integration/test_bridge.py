@@ -139,8 +139,9 @@ async def test_a_bridge_that_was_thought_dead_and_wakes_up_does_no_harm(stage: S
 
 
 @pytest.mark.guarantee("G1")
+@pytest.mark.parametrize("lost", ["its last copy", "everything"])
 async def test_a_topic_that_lost_its_end_gets_what_it_lacks_again(
-    own_real_kafka: RealKafka, redis_url: str, run_names: Names, tmp_path: Path, compiled: None
+    own_real_kafka: RealKafka, redis_url: str, run_names: Names, tmp_path: Path, compiled: None, lost: str
 ) -> None:
     del compiled
     stage = Stage(own_real_kafka.bootstrap, redis_url, run_names, tmp_path)
@@ -150,7 +151,7 @@ async def test_a_topic_that_lost_its_end_gets_what_it_lacks_again(
         await copies(stage, entries[-1].seq)
         own_real_kafka.kill()
         segment = own_real_kafka.folder / "data" / f"{stage.names.topic('signals')}-0" / f"{0:020}.log"
-        os.truncate(segment, segment.stat().st_size - 10)
+        os.truncate(segment, segment.stat().st_size - 10 if lost == "its last copy" else 0)
         own_real_kafka.start()
         assert (await held(stage)).get("ladder", (1, 0))[1] < entries[-1].seq
 

@@ -48,6 +48,7 @@ def test_a_copy_written_twice_counts_once_and_a_hole_is_named() -> None:
 
 
 def test_entries_that_come_behind_later_ones_mend_the_hole() -> None:
+    assert copy_of(*ENTRIES[3:], *ENTRIES).entries == ENTRIES
     mended = copy_of(*ENTRIES[:2], *ENTRIES[3:], *ENTRIES[2:])
     assert (mended.entries, mended.broken) == (ENTRIES, "")
 
