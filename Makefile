@@ -75,8 +75,8 @@ PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashe
 	--no-emit-find-links --custom-compile-command "make lock"
 
 lock: ## Pin every dependency with its hashes again, for us and for the image (needs uv)
-	$(PIN) pyproject.toml --extra embedded --extra archive --group dev --upgrade --output-file requirements.lock
-	$(PIN) pyproject.toml --extra archive --constraint requirements.lock --output-file deploy/requirements.lock
+	$(PIN) pyproject.toml --extra embedded --extra archive --extra fits --group dev --upgrade --output-file requirements.lock
+	$(PIN) pyproject.toml --extra archive --extra fits --constraint requirements.lock --output-file deploy/requirements.lock
 	echo hatchling | $(PIN) - --constraint requirements.lock --output-file deploy/build.lock
 
 clean: ## Remove .venv, caches and what runs have written

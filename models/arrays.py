@@ -20,6 +20,11 @@ GROUP_UNITS = ("USD/MWh", "USD/BTC", "difficulty", "USD/GPU-h", "fraction")
 
 VIEW_BTC, VIEW_DIFFICULTY, VIEW_REWARD, VIEW_FIXED = 0, 1, 2, 3
 
+NO_ORDER, ORDERED, LOCKED = 0, 1, 2
+ORDER_WORDS = (None, "operator order", "operator lock-out")
+UNCONFIRMED, DONE, DECLINED = 0, 1, 2
+CONFIRMED_WORDS = ("unconfirmed", "done", "refused")
+
 AWAITED, USABLE, UNUSABLE = 0, 1, 2  # states of a view's input, as last published
 
 NEVER = np.iinfo(np.int64).max
@@ -52,6 +57,9 @@ SERIES = np.dtype(
         ("turn_us", "i8"),  # log time from which it leaves, or counts again, if it stays as it is; 0: neither
         ("pending", "f8"),  # a value that jumped and awaits the next print, nan: none
         ("counted", "i8"),  # a consensus: members that count
+        ("memory", "i8"),  # number of its memory of prices, -1: it has none
+        ("zone", "i8"),  # local time of its market
+        ("plans", "i8"),  # a change of it is planned on at once; others wait for the next plan
     ]
 )
 OK, CORRECTED, SUSPECT, WITHHELD = 0, 1, 2, 3
@@ -115,6 +123,7 @@ LOADS = np.dtype(
         ("min_on_us", "i8"),
         ("min_off_us", "i8"),
         ("act_within_us", "i8"),
+        ("initially", "i8"),  # mode its fleet file starts it in; a contract keeps it there
         ("view_power", "i8"),  # places in the site's view, -1: not needed
         ("view_rate", "i8"),
         ("view_utilisation", "i8"),
@@ -125,6 +134,14 @@ LOADS = np.dtype(
         ("usable", "i8"),  # all its inputs are usable now
         ("awaiting", "i8"),  # an input it needs never printed and may still be awaited, and none is unusable
         ("since_us", "i8"),  # log time of the last change
+        ("order", "i8"),  # what a person ordered: NO_ORDER, ORDERED, LOCKED
+        ("order_mode", "i8"),
+        ("order_until_us", "i8"),
+        ("decision", "i8"),  # number of its site's decision that last switched it, 0: none yet
+        ("act_by_us", "i8"),  # by when that was to be carried out
+        ("confirmed", "i8"),  # of that decision: UNCONFIRMED, DONE, DECLINED
+        ("placed", "i8"),  # its first mode was chosen, where that is free
+        ("plan_usd", "f8"),  # what the last plan is worth over changing nothing; nan: what runs could not stay
         ("margin", "f8"),  # USD/MWh at the meter
         ("draw_mw", "f8"),
         ("shift", "f8"),  # USD/h by which fleet changes moved its value since its last signal
@@ -142,8 +159,15 @@ SITES = np.dtype(
         ("warm_until_us", "i8"),
         ("wake_us", "i8"),  # end of the next blocking dwell
         ("decisions", "i8"),
+        ("version", "i8"),  # commands accepted so far
+        ("acknowledge", "i8"),  # its switches are to be confirmed by a person
         ("over_cap", "i8"),
         ("gap_usd_per_hour", "f8"),  # how far the last choice under the cap may lie below the best
+        ("day_ahead", "i8"),  # series of its node's day-ahead curve
+        ("planned_us", "i8"),  # begin of the interval for which a plan was last made
+        ("plan_steps", "i8"),  # how many intervals it looked ahead
+        ("plan_without", "i8"),  # what it had to do without, see models.price_path
+        ("plan_reference", "f8"),  # USD/MWh that it expects prices to return to
     ]
 )
 

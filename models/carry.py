@@ -12,16 +12,20 @@ import numpy as np
 from models.arrays import CLOCKS, INPUTS, LOADS, LONG_AGO, SERIES, SITES, UNUSABLE
 from models.layout import Layout
 from models.margins import hashprice_of, value_usd_per_hour
+from models.price_memory import MEMORIES
 from models.rows import Catalogue
 from models.state import OF_NAMES, SLOTS, State
 
 if TYPE_CHECKING:
     from models.engine import Engine
 
-SNAPSHOT_SCHEMA = 3
+SNAPSHOT_SCHEMA = 5
 
 # What a load takes with it through a fleet change; the rest comes from its new document.
-CARRIED = ("mode", "valued", "usable", "awaiting", "since_us", "margin", "draw_mw", "shift")
+CARRIED = (
+    *("mode", "valued", "usable", "awaiting", "since_us", "margin", "draw_mw", "shift"),
+    *("decision", "act_by_us", "confirmed", "placed"),
+)
 
 
 def unusable_series(state: State, names: Catalogue) -> list[str]:
@@ -39,7 +43,8 @@ def keep_loads(state: State, old: Layout, new: Layout) -> None:
     old_loads = {key: item for item, key in enumerate(old.load_keys)}
     for number, site in enumerate(new.site_keys):
         if site in old_sites:
-            new.sites[number]["decisions"] = old.sites[old_sites[site]]["decisions"]
+            for name in ("decisions", "version"):
+                new.sites[number][name] = old.sites[old_sites[site]][name]
             _keep_inputs(old, new, old_sites[site], number)
     for item, load in enumerate(new.load_keys):
         if load not in old_loads or old.loads[old_loads[load]]["kind"] != new.loads[item]["kind"]:
@@ -99,7 +104,7 @@ def pack(engine: Engine) -> bytes:
     places = [number for _, number in series]
     rows = state.series[places].copy()
     sources = [names.source_names[int(row["source"])] if row["source"] >= 0 else "" for row in rows]
-    rows["source"], rows["curve"] = -1, -1
+    rows["source"], rows["curve"], rows["memory"] = -1, -1, -1
     for name in OF_NAMES:
         rows[name] = 0
     curves, parts = _pack_curves(state, names, places)
@@ -117,12 +122,14 @@ def pack(engine: Engine) -> bytes:
         "curves": curves,
         "loads": engine.layout.load_keys,
         "sites": engine.layout.site_keys,
+        **engine.book.document(),
     }
     body = [
         clocks,
         state.heard[[number for _, number in heard]],
         rows,
         state.seen[places],
+        *_pack_memories(state, places),
         *parts,
         state.sites,
         state.loads,
@@ -132,6 +139,21 @@ def pack(engine: Engine) -> bytes:
     ]
     head = json.dumps(header, separators=(",", ":"), sort_keys=True).encode()
     return zlib.compress(b"".join([len(head).to_bytes(4, "big"), head, *(part.tobytes() for part in body)]), 1)
+
+
+def _pack_memories(state: State, places: list[int]) -> list[np.ndarray]:
+    """Memory and ring of each series among these that has any, as long as it is."""
+    parts: list[np.ndarray] = []
+    for number in _remembered(state, places):
+        cells = int(state.memories[number]["cells"])
+        ring = (state.memory_slots[number, :cells], state.memory_prices[number, :cells])
+        parts += [state.memories[number : number + 1], *ring]
+    return parts
+
+
+def _remembered(state: State, places: list[int]) -> list[int]:
+    """Numbers of the memories of these series, in their order."""
+    return [int(number) for number in state.series["memory"][places] if number >= 0]
 
 
 def _has_slots(state: State, number: int) -> bool:
@@ -219,6 +241,7 @@ def unpack(engine: Engine, blob: bytes) -> None:
     state.views[:] = reader.take(state.views, state.views.shape)
     reader.end()
     state.clocks[0]["run_of"] = names.source(header["run_of"]) if header["run_of"] else -1
+    engine.book.read(header)
 
 
 def _unpack_series(engine: Engine, reader: Unpacker, places: list[int]) -> None:
@@ -228,11 +251,16 @@ def _unpack_series(engine: Engine, reader: Unpacker, places: list[int]) -> None:
     seen = reader.take(state.seen, (len(places), *state.seen.shape[1:]))
     for place, row, source in zip(places, rows, header["sources"], strict=True):
         kept = state.series[place]
-        for name in ("curve", *OF_NAMES):
+        for name in ("curve", "memory", *OF_NAMES):
             row[name] = kept[name]
         row["source"] = names.source(source) if source else -1
         state.series[place] = row
     state.seen[places] = seen
+    for number in _remembered(state, places):
+        state.memories[number] = reader.take(MEMORIES, (1,))[0]
+        cells = int(state.memories[number]["cells"])
+        state.memory_slots[number, :cells] = reader.take(state.memory_slots, (cells,))
+        state.memory_prices[number, :cells] = reader.take(state.memory_prices, (cells,))
     with_curves = [place for place in places if state.series[place]["curve"] >= 0]
     for place, (used, sources) in zip(with_curves, header["curves"], strict=True):
         curve = int(state.series[place]["curve"])

@@ -8,13 +8,26 @@ from __future__ import annotations
 import numpy as np
 
 from models import choice, policies
-from models.arrays import HOLD, POOL, RUN
+from models.arrays import HOLD, LOCKED, NO_ORDER, OFF, POOL, RUN
 from models.jit import jit
 from models.margins import draw_mw, hashprice_of, margin_usd_per_mwh
+from models.plan import mode_of
+from models.planning import (
+    ITEM,
+    WANTED_NEXT,
+    forecast,
+    gather,
+    mode_before,
+    note_plan,
+    plan_load,
+    plan_together,
+)
+from models.price_path import HORIZON_US
+from models.records import HOUR_US
 from models.state import State
 
 # Why a load is where it is; rows of `State.modes`.
-ECONOMIC, WAITING, CONTRACT, FAILURE, DWELL, CAP = 0, 1, 2, 3, 4, 5
+ECONOMIC, WAITING, CONTRACT, FAILURE, DWELL, CAP, LOCKOUT, ORDER = 0, 1, 2, 3, 4, 5, 6, 7
 WANTED, RULE, BEFORE = 0, 1, 2
 
 # Sums of MW are not exact: a cap counts as kept within a part in a billion.
@@ -30,9 +43,21 @@ def is_dwelling(load: np.void, log_time_us: int) -> bool:
 
 @jit
 def lock(load: np.void, log_time_us: int, served: int) -> int:
-    """Which rule fixes a load's mode, ECONOMIC where none does. ``served``: take every dwell as served."""
+    """Which rule fixes a load's mode, ECONOMIC where none does. ``served``: take every dwell as served.
+
+    A failure direction ``off`` is safety and stands above an order; one that holds or starts yields to it, and to a
+    lock-out above all.
+    """
+    order = load["order"] if log_time_us < load["order_until_us"] else NO_ORDER
+    if order == LOCKED:
+        return LOCKOUT
+    failing = load["usable"] == 0 and load["awaiting"] == 0
+    if failing and load["failure"] == OFF and load["dispatched"] == 1:
+        return FAILURE
+    if order != NO_ORDER and load["dispatched"] == 1:
+        return ORDER
     if load["usable"] == 0:
-        return WAITING if load["awaiting"] == 1 else FAILURE
+        return FAILURE if failing else WAITING
     if load["dispatched"] == 0:
         return CONTRACT
     if served == 0 and is_dwelling(load, log_time_us):
@@ -42,8 +67,14 @@ def lock(load: np.void, log_time_us: int, served: int) -> int:
 
 @jit
 def fixed_mode(load: np.void, rule: int) -> int:
-    """Mode of a load that a rule fixes. A leased load is not switched off by a missing price."""
-    if rule != FAILURE or load["failure"] == HOLD or load["dispatched"] == 0:
+    """Mode of a load that a rule fixes. A contracted load is not switched off by a missing price."""
+    if rule == LOCKOUT:
+        return 0
+    if rule == ORDER:
+        return load["order_mode"]
+    if load["dispatched"] == 0:
+        return load["initially"]
+    if rule != FAILURE or load["failure"] == HOLD:
         return load["mode"]
     return 1 if load["failure"] == RUN else 0
 
@@ -65,7 +96,7 @@ def lock_all(state: State, number: int, view: np.ndarray, first: int, served: in
             mode = fixed_mode(load, rule)
             state.modes[WANTED, item] = mode
             if mode == 1:
-                if load["mode"] == 0:
+                if load["mode"] == 0 and rule == FAILURE:
                     starting = 1
                 elif rule == DWELL:
                     dwelling_mw += draw_mw(load, view, first)
@@ -89,6 +120,30 @@ def start_failed(state: State, number: int, view: np.ndarray, first: int, firm_m
             else:
                 state.modes[WANTED, item] = 0
     return firm_mw
+
+
+@jit
+def shed_orders(state: State, number: int, view: np.ndarray, first: int, room_mw: float) -> float:
+    """Where even orders to run exceed the cap: keep, in the order of the fleet file, those it holds. Returns the room.
+
+    Loads that run are kept before loads that an order would start.
+    """
+    site = state.sites[number]
+    start, end = site["first_load"], site["first_load"] + site["loads"]
+    for item in range(start, end):
+        if state.modes[RULE, item] == ORDER and state.modes[WANTED, item] == 1:
+            room_mw += draw_mw(state.loads[item], view, first)
+    for mode in (1, 0):
+        for item in range(start, end):
+            load = state.loads[item]
+            if state.modes[RULE, item] == ORDER and state.modes[WANTED, item] == 1 and load["mode"] == mode:
+                mw = draw_mw(load, view, first)
+                if mw <= room_mw:
+                    room_mw -= mw
+                else:
+                    state.modes[WANTED, item] = 0
+                    state.modes[RULE, item] = CAP
+    return room_mw
 
 
 @jit
@@ -120,11 +175,51 @@ def spare_dwelling(state: State, number: int, view: np.ndarray, first: int, room
 
 
 @jit
-def decide(state: State, number: int, view: np.ndarray, first: int, served: int) -> float:
+def plan_all(
+    state: State, number: int, view: np.ndarray, first: int, served: int, room_mw: float, replan: int
+) -> float:
+    """What a site's free loads do by a plan, or still do where none is due. Returns the gap to the best [USD/h]."""
+    site = state.sites[number]
+    start, end = site["first_load"], site["first_load"] + site["loads"]
+    if replan == 0:
+        for item in range(start, end):
+            if state.modes[RULE, item] == ECONOMIC:
+                state.modes[WANTED, item] = state.loads[item]["mode"]
+        return site["gap_usd_per_hour"]
+    steps, without, reference = forecast(state, number, view, first)
+    if served == 0:
+        note_plan(state, number, steps, without, reference)
+    usd_per_ph_day, count = hashprice_of(view, first), 0
+    alone = is_alone(state, number)
+    for item in range(start, end):
+        load, rule = state.loads[item], state.modes[RULE, item]
+        if alone and rule == ECONOMIC:
+            advantage = plan_load(state, number, item, view, first, usd_per_ph_day, steps)
+            state.modes[WANTED, item] = mode_of(advantage, mode_before(state, load))
+            if served == 0:
+                load["plan_usd"], load["placed"] = abs(advantage), 1
+        elif not alone and rule in (ECONOMIC, DWELL):
+            gather(state, number, count, item, 1 if rule == DWELL else 0, view, first, usd_per_ph_day, steps)
+            room_mw += draw_mw(load, view, first) if rule == DWELL and load["mode"] == 1 else 0.0
+            count += 1
+    if count == 0:
+        return 0.0
+    gain, gap = plan_together(state, count, steps, room_mw)
+    for place in range(count):
+        item = state.plan_modes[ITEM, place]
+        state.modes[WANTED, item] = state.plan_modes[WANTED_NEXT, place]
+        if served == 0:
+            state.loads[item]["plan_usd"], state.loads[item]["placed"] = gain, 1
+    return gap / (HORIZON_US / HOUR_US)
+
+
+@jit
+def decide(state: State, number: int, view: np.ndarray, first: int, served: int, replan: int) -> float:
     """Write the wanted mode and the rule of each load of a site into ``state.modes``.
 
-    ``view[first:]`` is the site's view. Where what is locked exceeds the cap, dwells give way (rule CAP): the cap is a
-    limit of the meter. Returns how far the choice may lie below the best [USD/h].
+    ``view[first:]`` is the site's view. Where what is locked exceeds the cap, dwells give way, then orders to run (rule
+    CAP): the cap is a limit of the meter. ``replan`` 0: a policy that plans leaves its free loads as they are.
+    Returns how far the choice may lie below the best [USD/h].
     """
     site = state.sites[number]
     room_mw = site["mw_cap"] + CAP_SLACK * site["mw_cap"] - lock_all(state, number, view, first, served)
@@ -132,6 +227,10 @@ def decide(state: State, number: int, view: np.ndarray, first: int, served: int)
     if room_mw < 0.0 and served == 0:
         forced = 1
         room_mw = site["mw_cap"] + CAP_SLACK * site["mw_cap"] - lock_all(state, number, view, first, 1)
+        if room_mw < 0.0:
+            room_mw = shed_orders(state, number, view, first, room_mw)
+    if forced == 0 and policies.is_plan(int(state.policy[0])):
+        return plan_all(state, number, view, first, served, room_mw, replan)
     usd_per_ph_day = hashprice_of(view, first)
     log_time_us = state.clocks[0]["log_time_us"]
     count = 0
@@ -180,6 +279,11 @@ def mode_alone(state: State, item: int, view: np.ndarray, first: int) -> int:
     rule = lock(load, state.clocks[0]["log_time_us"], 1)
     if rule != ECONOMIC:
         return fixed_mode(load, rule)
+    if policies.is_plan(int(state.policy[0])):
+        number = load["site"]
+        steps, _, _ = forecast(state, number, view, first)
+        advantage = plan_load(state, number, item, view, first, hashprice_of(view, first), steps)
+        return mode_of(advantage, load["mode"])
     worth = worth_usd_per_mwh(state, load, view, first, hashprice_of(view, first))
     return 1 if worth > 0.0 or (worth == 0.0 and load["mode"] == 1) else 0
 

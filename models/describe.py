@@ -9,13 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from models import policies
-from models.arrays import AWAITED, GROUPS, POOL, UNUSABLE, USABLE
-from models.decide import CAP, FAILURE, is_coupled
+from models.answers import ended_entry, order_note
+from models.arrays import AWAITED, GROUPS, NEVER, POOL, UNUSABLE, USABLE
+from models.decide import CAP, CONTRACT, FAILURE, LOCKOUT, ORDER, is_coupled
 from models.degraded import cost_of, directions
 from models.explain import GROUP_COUNT, flip_values, gain_usd_per_hour, keep_view, shares
+from models.forecast import forecast_of
 from models.inputs import Place, input_content, places
 from models.layout import Layout, places_of
-from models.records import DecidingConfig, config_hash
+from models.orders import Book
+from models.records import DAY_US, DecidingConfig, config_hash
 from models.rows import CLOCK, Catalogue
 from models.signals import (
     Band,
@@ -34,8 +37,22 @@ from models.state import State
 from models.valuation import FIGURES, marginal_return, relative, relative_content, relative_of_miner
 from models.wording import quality_text, series_reason, series_state, switch_text
 
-RULES = {0: "policy", FAILURE: "failure direction", CAP: "site cap"}
-CLASSES = {0: "economic", FAILURE: "safety", CAP: "mandatory"}
+RULES = {
+    0: "policy",
+    FAILURE: "failure direction",
+    CAP: "site cap",
+    CONTRACT: "contract",
+    LOCKOUT: "operator lock-out",
+    ORDER: "operator order",
+}
+CLASSES = {
+    0: "economic",
+    FAILURE: "safety",
+    CAP: "mandatory",
+    CONTRACT: "contract",
+    LOCKOUT: "lock-out",
+    ORDER: "operator",
+}
 
 
 @dataclass(slots=True)
@@ -58,8 +75,8 @@ def cause_of(row: np.void) -> Cause:
 class Describer:
     """Writes the content of one miner's signals. Holds names and scratch space, no state of the market."""
 
-    def __init__(self, miner: str, layout: Layout, names: Catalogue, config: DecidingConfig) -> None:
-        self.miner, self.layout, self.names, self.config = miner, layout, names, config
+    def __init__(self, miner: str, layout: Layout, names: Catalogue, config: DecidingConfig, book: Book) -> None:
+        self.miner, self.layout, self.names, self.config, self.book = miner, layout, names, config, book
         self.config_hash = config_hash(config)
         widest = int(layout.sites["inputs"].max()) if len(layout.sites) else 1
         self.trial, self.flip_found, self.flip_value = np.zeros(widest), np.zeros(widest, np.int64), np.zeros(widest)
@@ -84,6 +101,9 @@ class Describer:
         cost = load["start_usd_per_mw"] if event["after"] else load["stop_usd_per_mw"]
         margin = float(load["margin"]) if load["usable"] else None
         place = self.layout.load_keys[item]
+        order = self.book.standing.get(place) if rule in (LOCKOUT, ORDER) else None
+        act_by_us = min(log_time_us + int(load["act_within_us"]), max(valid_until_us, log_time_us))
+        load["act_by_us"] = act_by_us
         content: Switch = {
             "kind": "switch",
             "miner": self.miner,
@@ -99,18 +119,20 @@ class Describer:
             "receipt_time_us": cause.receipt_us,
             "log_time_us": log_time_us,
             "valid_until_us": valid_until_us,
-            "act_by_us": min(log_time_us + int(load["act_within_us"]), max(valid_until_us, log_time_us)),
+            "act_by_us": act_by_us,
             "margins": {"hash": None, "ai": None, "off": 0.0} | {document.running: margin},
             "relative_return": self._relative(state, number, cause),
             "band": band_of(state, load),
             "switch_cost_usd": float(cost * mw),
             "expected_gain_usd_per_hour": gain,
+            "forecast": forecast_of(state, number, item, rule),
             "why": why,
             "flip": flips,
             "inputs": self._inputs(state, number, item, coupled),
             "policy": self.config.policy,
             "config_hash": self.config_hash,
-            "text": switch_text(words, mw, margin, why, rule),
+            "order": order_note(order),
+            "text": switch_text(words, mw, margin, why, rule, order),
         }
         keep_view(state, number, item)
         return Signal(cause.position, content)
@@ -145,6 +167,13 @@ class Describer:
             "text": quality_text(source.series, after, reason, direction, cost),
         }
         return Signal(cause.position, content)
+
+    def ended(self, state: State, event: np.void, cause: Cause) -> Signal:
+        """Content of the entry for an order whose time is over."""
+        place = self.layout.load_keys[int(event["item"])]
+        version, log_time_us = int(state.sites[int(event["site"])]["version"]), int(state.clocks[0]["log_time_us"])
+        entry = ended_entry(self.miner, place, self.book.end(place), version, log_time_us, cause.receipt_us)
+        return Signal(cause.position, entry)
 
     def epoch(self, position: int, time_us: int, receipt_us: int, reason: str) -> Signal:
         """Content of the entry that opens an epoch."""
@@ -219,9 +248,13 @@ class Describer:
     def _valid_until_us(self, state: State, item: int, rule: int, cause: Cause) -> int:
         """Next due time of the driving print plus its limit; at a tick, of the load's power price or rate.
 
-        Where it is the lack of a print that drives (a failure direction), one limit from now.
+        Where it is the lack of a print that drives (a failure direction), one limit from now; an order is valid until
+        it ends, one without an end for a day, a contract's for a day.
         """
         load, log_time_us = state.loads[item], int(state.clocks[0]["log_time_us"])
+        if rule in (LOCKOUT, ORDER, CONTRACT):
+            until_us = int(load["order_until_us"])
+            return log_time_us + DAY_US if rule == CONTRACT or until_us == NEVER else until_us
         first = int(state.sites[load["site"]]["first_input"])
         number = cause.series
         if number < 0 or rule == FAILURE:
@@ -255,8 +288,10 @@ class Describer:
         return float(value) if has else None
 
 
-def band_of(state: State, load: np.void) -> Band:
-    """Margins between which the policy leaves a load where it is."""
+def band_of(state: State, load: np.void) -> Band | None:
+    """Margins between which the policy leaves a load where it is; None for a plan, which has none."""
+    if policies.is_plan(int(state.policy[0])):
+        return None
     stop, start = policies.bounds(
         int(state.policy[0]), load["stop_usd_per_mw"], load["start_usd_per_mw"], state.policy[1], state.policy[2]
     )

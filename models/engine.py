@@ -9,26 +9,20 @@ from datetime import date
 
 import numpy as np
 
-from models import carry, kernel, policies
+from models import carry, kernel, orders, policies
+from models.answers import ack_entry, command_entry, unconfirmed
 from models.arrays import NEVER
+from models.commands import Ack, Command
 from models.describe import Cause, Describer, cause_of
+from models.documents import midnight_us
 from models.fleet import Load, Miner
-from models.kernel import FLEET_DUE, MARK, SWITCH
+from models.kernel import FLEET_DUE, MARK, ORDER_ENDED, SWITCH
 from models.layout import Layout, layout_of
 from models.records import SECOND_US, Clock, DecidingConfig, Observation
 from models.rows import Catalogue, Rows, RowTuple, clock_row, observation_row, rows_of
-from models.signals import Signal
+from models.signals import Signal, Unconfirmed
 from models.state import State, empty_state, fleet_arrays, grown
 from models.valuation import SiteValue, site_value
-
-
-def midnight_us(day: date) -> int:
-    """Start of a day UTC [us].
-
-    >>> midnight_us(date(2024, 6, 17))
-    1718582400000000
-    """
-    return (day.toordinal() - date(1970, 1, 1).toordinal()) * 86_400 * SECOND_US
 
 
 def day_of(time_us: int) -> date:
@@ -68,9 +62,10 @@ class Engine:
         """An engine before the log's first record, without a fleet."""
         self.names, self.config = names, config
         self.miner: Miner | None = None
+        self.book = orders.Book()
         self.layout = _no_fleet(names)
         self.state: State = empty_state(self.layout, names, config, _policy_figures(config))
-        self.describer = Describer("", self.layout, names, config)
+        self.describer = Describer("", self.layout, names, config, self.book)
 
     @property
     def log_time_us(self) -> int:
@@ -129,7 +124,7 @@ class Engine:
         self.state.clocks[0]["mark_every_us"] = config.checkpoint_every_s * SECOND_US
         self.state = grown(self.state, self.names, config)
         self.state.clocks[0]["next_stale_us"] = 0  # limits changed: look at every series at once
-        self.describer = Describer(self.miner.key if self.miner else "", self.layout, self.names, config)
+        self.describer = Describer(self.miner.key if self.miner else "", self.layout, self.names, config, self.book)
         if self.miner is None:
             return []
         signals = [self.describer.epoch(position, self.log_time_us, receipt_us, "epoch begins")]
@@ -139,6 +134,31 @@ class Engine:
             count = kernel.settle(self.state)
             signals += self._collect(count, Cause(position, self.log_time_us, receipt_us, -1))
         return signals
+
+    def command(self, order: Command, position: int, receipt_us: int) -> list[Signal]:
+        """Carry out a command and answer it; nothing where it was answered before."""
+        if not self.book.is_new(order.id, self.log_time_us):
+            return []
+        self.grow()
+        answer = orders.command(self.book, self.state, self.layout, order)
+        signals = [Signal(position, command_entry(order, answer, self.log_time_us, receipt_us))]
+        if answer.loads:
+            self.state.sites[self.layout.site_keys.index(order.site)]["wake_us"] = 0
+            self.state.clocks[0]["next_wake_us"] = 0
+            count = kernel.settle(self.state)
+            signals += self._collect(count, Cause(position, order.issued_us, receipt_us, -1))
+        return signals
+
+    def acknowledge(self, ack: Ack, position: int, receipt_us: int) -> list[Signal]:
+        """Take a person's word for a switch and answer it; nothing where it was answered before."""
+        if not self.book.is_new(ack.id, self.log_time_us):
+            return []
+        reason, late = orders.acknowledge(self.state, self.layout, ack)
+        return [Signal(position, ack_entry(ack, reason, self.log_time_us, receipt_us, late=late))]
+
+    def unconfirmed(self) -> list[Unconfirmed]:
+        """Switches that a person is to confirm and has not."""
+        return unconfirmed(self.state, self.layout)
 
     def site_values(self) -> list[SiteValue]:
         """Latest valuation of every site."""
@@ -163,7 +183,7 @@ class Engine:
         loads = present(miner, day) if miner else {}
         self.layout = layout_of(miner.site, loads, self.names) if miner else _no_fleet(self.names)
         self.state = empty_state(self.layout, self.names, config, _policy_figures(config))
-        self.describer = Describer(miner.key if miner else "", self.layout, self.names, config)
+        self.describer = Describer(miner.key if miner else "", self.layout, self.names, config, self.book)
 
     def _build(self) -> None:
         """Lay out the loads that exist now, keeping what is known of those that stay."""
@@ -175,12 +195,13 @@ class Engine:
         if self.log_time_us:
             carry.keep_loads(self.state, self.layout, layout)
             layout.sites["warm_until_us"] = self.log_time_us + self.config.warm_up_s * SECOND_US
+        self.book.lay_down(layout, self.log_time_us)
         self.layout = layout
         self.state = self.state._replace(**fleet_arrays(layout))
         self.state.clocks[0]["next_wake_us"] = 0
         due = next_change_us(self.miner, day_of(self.log_time_us)) if self.log_time_us else 0
         self.state.clocks[0]["next_fleet_us"] = due
-        self.describer = Describer(self.miner.key, layout, self.names, self.config)
+        self.describer = Describer(self.miner.key, layout, self.names, self.config, self.book)
 
     def grow(self) -> None:
         """Make room for names that came since the last step."""
@@ -192,13 +213,17 @@ class Engine:
         """Content of the events just raised."""
         signals = []
         for event in self.state.events[:count]:
-            describe = self.describer.switch if event["code"] == SWITCH else self.describer.quality
+            describe = {SWITCH: self.describer.switch, ORDER_ENDED: self.describer.ended}.get(
+                int(event["code"]), self.describer.quality
+            )
             signals.append(describe(self.state, event, cause))
         return signals
 
 
-def _policy_figures(config: DecidingConfig) -> tuple[float, float, float]:
-    return float(policies.code_of(config.policy)), config.dead_band_usd_per_mwh, config.amortise_hours
+def _policy_figures(config: DecidingConfig) -> tuple[float, ...]:
+    """What the compiled step reads of a policy, in the order of ``State.policy``."""
+    code, keep = float(policies.code_of(config.policy)), policies.keep_of(config.policy)
+    return code, config.dead_band_usd_per_mwh, config.amortise_hours, keep, float(config.free_start)
 
 
 def _no_fleet(names: Catalogue) -> Layout:

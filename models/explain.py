@@ -94,7 +94,7 @@ def flips(state: State, number: int, item: int, alone: bool, trial: np.ndarray) 
     """
     if alone:
         return mode_alone(state, item, trial, 0) != state.loads[item]["mode"]
-    decide(state, number, trial, 0, 1)
+    decide(state, number, trial, 0, 1, 1)
     return state.modes[WANTED, item] != state.loads[item]["mode"]
 
 

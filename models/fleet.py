@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from models.loads import AsicTier, Document, GpuPool, Lease, Load, overlap, require_choice, require_key
+from models.documents import Document, require_choice, require_key
+from models.loads import AsicTier, GpuPool, Lease, Load, overlap
 from models.records import require_range
 
 __all__ = [
@@ -77,6 +78,11 @@ class Power(Document):
         """The series this site's price is read from."""
         return f"power:{self.node}:{self.market}"
 
+    @property
+    def day_ahead_series(self) -> str:
+        """The curve that plans look ahead on, where it is known."""
+        return f"power:{self.node}:da"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference(Document):
@@ -92,12 +98,16 @@ class Reference(Document):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site(Document):
-    """One meter: a cap [MW at the meter], a power contract, loads."""
+    """One meter: a cap [MW at the meter], a power contract, loads.
+
+    ``acknowledge``: a person confirms each switch, by ``act_by_us``; what is not confirmed stands in the stream's head.
+    """
 
     key: str
     mw_cap: float
     power: Power
     name: str = ""
+    acknowledge: bool = False
     asic: tuple[AsicTier, ...] = ()
     gpu: tuple[GpuPool, ...] = ()
     lease: tuple[Lease, ...] = ()

@@ -37,9 +37,22 @@ def jit(function: Callable[P, R_co]) -> Jitted[P, R_co]:
     >>> subsidy_btc(840_000) == subsidy_btc.py_func(840_000)
     True
     """
+    return compiled_with(function, forceinline=True)
+
+
+def jit_apart(function: Callable[P, R_co]) -> Jitted[P, R_co]:
+    """Compile a function that stays a function: large, called at several places, and not on the path of a tick.
+
+    Copied into each of its callers it would take the compiler minutes.
+    """
+    return compiled_with(function, forceinline=False)
+
+
+def compiled_with(function: Callable[P, R_co], *, forceinline: bool) -> Jitted[P, R_co]:
+    """A function under the options that all compiled code here shares."""
     # No compiled function here allocates, so none needs reference counts (_nrt): counting them on every call took more
     # time than the arithmetic. Inlining for the same reason: the state is a tuple of some twenty arrays.
-    compiled = numba.njit(cache=True, fastmath=False, error_model="numpy", forceinline=True, **NO_REFERENCE_COUNTS)(
-        function
-    )
+    compiled = numba.njit(
+        cache=True, fastmath=False, error_model="numpy", forceinline=forceinline, **NO_REFERENCE_COUNTS
+    )(function)
     return cast("Jitted[P, R_co]", compiled)

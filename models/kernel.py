@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.arrays import AWAITED, NEVER, PLAIN, UNUSABLE, USABLE, VIEW_FIXED
+from models import policies
+from models.arrays import AWAITED, NEVER, NO_ORDER, PLAIN, UNCONFIRMED, UNUSABLE, USABLE, VIEW_FIXED
 from models.decide import BEFORE, RULE, WANTED, decide
 from models.gate import agree
 from models.jit import jit
 from models.margins import draw_mw, hashprice_of, margin_usd_per_mwh, read_view
-from models.market import accept_curve, accept_value, age_market, move_clock
+from models.market import AHEAD, REPLAN, accept_curve, accept_value, age_market, move_clock
+from models.planning import awaits_print, is_unplanned, next_plan_us
 from models.rows import CLOCK, CURVE, Rows
 from models.state import State
 
-SWITCH, QUALITY = 1, 2
+SWITCH, QUALITY, ORDER_ENDED = 1, 2, 3
+TURNED, LOST = 1, 2
 ON, FLEET_DUE, MARK = 0, 1, 2
 
 
@@ -68,9 +71,12 @@ def input_state(state: State, site_first: int, place: int) -> int:
 
 
 @jit
-def value_loads(state: State, number: int) -> None:
-    """Margins and draws of a site's loads from its view; the first valuation of each is kept to explain by."""
-    site = state.sites[number]
+def value_loads(state: State, number: int) -> int:
+    """Margins and draws of a site's loads from its view; the first valuation of each is kept to explain by.
+
+    Returns LOST where a load may be valued again or no more, TURNED where a margin changed its sign, else 0.
+    """
+    site, turned = state.sites[number], 0
     first = site["first_input"]
     usd_per_ph_day = hashprice_of(state.views, first)
     for item in range(site["first_load"], site["first_load"] + site["loads"]):
@@ -85,16 +91,38 @@ def value_loads(state: State, number: int) -> None:
                 found = input_state(state, first, place)
                 usable = usable if found == USABLE else 0
                 unusable = 1 if found == UNUSABLE else unusable
+        if load["usable"] != usable:
+            turned = LOST
         load["usable"] = usable
         load["awaiting"] = 1 - max(usable, unusable)  # what one input still awaits does not excuse what another lost
         load["draw_mw"] = draw_mw(load, state.views, first)
         if usable == 0:
             continue
-        load["margin"] = margin_usd_per_mwh(load, state.views, first, usd_per_ph_day)
+        margin = margin_usd_per_mwh(load, state.views, first, usd_per_ph_day)
+        if (margin > 0.0) != (load["margin"] > 0.0):
+            turned = max(turned, TURNED)
+        load["margin"] = margin
         if load["valued"] == 0:
             load["valued"] = 1
             for place in range(site["inputs"]):
                 state.last_views[load["last_view"] + place] = state.views[first + place]
+    return turned
+
+
+@jit
+def end_orders(state: State, number: int, count: int) -> int:
+    """Lift the orders of a site whose time is over. Returns the new count of events."""
+    site = state.sites[number]
+    for item in range(site["first_load"], site["first_load"] + site["loads"]):
+        load = state.loads[item]
+        if load["order"] != NO_ORDER and load["order_until_us"] <= state.clocks[0]["log_time_us"]:
+            load["order"] = NO_ORDER
+            event = state.events[count]
+            event["code"] = ORDER_ENDED
+            event["site"] = number
+            event["item"] = item
+            count += 1
+    return count
 
 
 @jit
@@ -118,6 +146,8 @@ def switch_loads(state: State, number: int, count: int) -> int:
             event["rule"] = state.modes[RULE, item]
             load["mode"] = after
             load["since_us"] = log_time_us
+            load["decision"] = site["decisions"] + 1
+            load["confirmed"] = UNCONFIRMED
             count += 1
             switched = 1
         if after == 1:
@@ -129,7 +159,7 @@ def switch_loads(state: State, number: int, count: int) -> int:
 
 @jit
 def next_wake(state: State, number: int) -> int:
-    """When a site must be looked at again though no price came: the end of a dwell, or of the wait for a series."""
+    """When a site must be looked at again though no price came: the end of a dwell, an order, a wait for a series."""
     site = state.sites[number]
     log_time_us = state.clocks[0]["log_time_us"]
     wake_us = NEVER
@@ -139,20 +169,28 @@ def next_wake(state: State, number: int) -> int:
         end_us = load["since_us"] + stay_us
         if load["dispatched"] == 1 and end_us > log_time_us:
             wake_us = min(wake_us, end_us)
+        if load["order"] != NO_ORDER:
+            wake_us = min(wake_us, load["order_until_us"])
     for place in range(site["first_input"], site["first_input"] + site["inputs"]):
         if state.inputs[place]["state"] == AWAITED and site["warm_until_us"] > log_time_us:
             wake_us = min(wake_us, site["warm_until_us"])
-    return wake_us
+    return min(wake_us, next_plan_us(state, number)) if policies.is_plan(int(state.policy[0])) else wake_us
 
 
 @jit
-def evaluate(state: State, number: int, count: int) -> int:
-    """Value a site and decide for it. Returns the new count of events."""
+def evaluate(state: State, number: int, count: int, replan: int) -> int:
+    """Value a site and decide for it; ``replan`` 0 leaves a plan as it is. Returns the new count of events."""
     site = state.sites[number]
+    before = count
     read_view(state, number)
+    count = end_orders(state, number, count)
     count = note_inputs(state, number, count)
-    value_loads(state, number)
-    site["gap_usd_per_hour"] = decide(state, number, state.views, site["first_input"], 0)
+    turned = value_loads(state, number)
+    if turned == TURNED and not awaits_print(state, number):
+        replan = 1
+    if count > before or turned == LOST or is_unplanned(state, number):
+        replan = 1
+    site["gap_usd_per_hour"] = decide(state, number, state.views, site["first_input"], 0, replan)
     count = switch_loads(state, number, count)
     site["wake_us"] = next_wake(state, number)
     state.clocks[0]["next_wake_us"] = min(state.clocks[0]["next_wake_us"], site["wake_us"])
@@ -169,15 +207,16 @@ def settle(state: State) -> int:
         clocks["next_wake_us"] = NEVER
         for number in range(len(state.sites)):
             if state.sites[number]["wake_us"] <= clocks["log_time_us"]:
-                state.dirty[number] = 1
+                state.dirty[number] = REPLAN
                 marked += 1
             else:
                 clocks["next_wake_us"] = min(clocks["next_wake_us"], state.sites[number]["wake_us"])
     if marked > 0:
         for number in range(len(state.sites)):
-            if state.dirty[number] == 1:
+            if state.dirty[number] > 0:
+                replan = 1 if state.dirty[number] == REPLAN else 0
                 state.dirty[number] = 0
-                count = evaluate(state, number, count)
+                count = evaluate(state, number, count, replan)
     return count
 
 
@@ -202,9 +241,11 @@ def observe(state: State, row: np.void) -> int:
         number = state.groups[group]["head"]
     if changed == 0 or state.clocks[0]["log_time_us"] == 0:
         return 0
-    count = 0
+    if changed == AHEAD and not policies.is_plan(int(state.policy[0])):
+        return 0
+    count, replan = 0, state.series[number]["plans"]
     for place in range(state.dep_start[number], state.dep_start[number + 1]):
-        count = evaluate(state, state.dep_site[place], count)
+        count = evaluate(state, state.dep_site[place], count, replan)
     return count
 
 

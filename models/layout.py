@@ -114,6 +114,7 @@ def note_series(miner: Miner, names: Catalogue) -> None:
     for site in miner.site:
         for series, _, _ in view_of(site):
             names.series(series)
+        names.series(site.power.day_ahead_series)
 
 
 def layout_of(sites_owned: tuple[Site, ...], present: dict[str, list[Load]], names: Catalogue) -> Layout:
@@ -133,7 +134,10 @@ def layout_of(sites_owned: tuple[Site, ...], present: dict[str, list[Load]], nam
     load_keys, documents, last_view = [], [], 0
     for number, (site, view) in enumerate(zip(site_docs, views, strict=True)):
         first_input, first_load = input_starts[number], load_starts[number]
-        sites[number] = (first_load, counts[number], first_input, len(view), site.mw_cap, 0, 0, 0, 0, 0.0)
+        row = sites[number]
+        row["day_ahead"] = names.series(site.power.day_ahead_series)
+        row["first_load"], row["loads"], row["mw_cap"] = first_load, counts[number], site.mw_cap
+        row["first_input"], row["inputs"], row["acknowledge"] = first_input, len(view), site.acknowledge
         for place, (series, component, group) in enumerate(view):
             inputs[first_input + place] = (names.series(series), component, group, 0, AWAITED)
         for row, reference in zip(references[number], reference_loads(site), strict=True):
@@ -175,6 +179,7 @@ def fill_load(row: np.void, site_number: int, site: Site, load: Load, share: flo
     row["min_on_us"], row["min_off_us"] = int(load.min_on_minutes * 60e6), int(load.min_off_minutes * 60e6)
     row["act_within_us"] = int(load.act_within_minutes * 60e6)
     row["mode"], row["since_us"], row["uptime"] = load.initially_on, LONG_AGO, 1.0
+    row["initially"] = load.initially_on
     match load:
         case AsicTier():
             row["kind"], row["dispatched"], row["pue"] = ASIC, 1, load.pue
@@ -227,6 +232,9 @@ def dependencies(sites: Array, inputs: Array, series_count: int) -> tuple[Ints, 
             reader = readers[int(inputs[place]["series"])]
             if not reader or reader[-1] != number:
                 reader.append(number)
+        reader = readers[int(sites[number]["day_ahead"])]
+        if not reader or reader[-1] != number:
+            reader.append(number)
     start = np.zeros(series_count + 1, np.int64)
     for number, reader in enumerate(readers):
         start[number + 1] = start[number] + len(reader)

@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar
 
+from models.documents import Document, require_choice, require_key, require_order
 from models.records import require_range
-
-KEY = re.compile(r"^[a-z0-9][a-z0-9-]{0,39}\Z")
 
 FAILURES = ("hold", "off", "run")
 POOL_CONTRACTS = ("spot", "reserved")
 LEASE_TYPES = ("triple_net", "gross")
 MW_BASES = ("it", "gross")
-
-
-def require_key(name: str, value: str) -> None:
-    """Refuse a key that cannot stand in a Redis key or a topic.
-
-    >>> require_key("miner", "Mara Holdings")
-    Traceback (most recent call last):
-    ValueError: miner 'Mara Holdings' is not a key: lower-case letters, digits and hyphens, 40 at most
-    """
-    if not KEY.match(value):
-        raise ValueError(f"{name} {value!r} is not a key: lower-case letters, digits and hyphens, 40 at most")
-
-
-def require_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Refuse a word that is not one of those allowed."""
-    if value not in allowed:
-        raise ValueError(f"{name} {value!r} is not one of {', '.join(allowed)}")
-
-
-class Document:
-    """A part of a fleet document. Whoever reads one refuses keys it does not know (read by the TOML reader)."""
-
-    __slots__ = ()
-    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "strict": True}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +45,7 @@ class Load(Document):
             require_range(name, getattr(self, name), 0.0, 1e6)
         for name in ("min_on_minutes", "min_off_minutes", "act_within_minutes"):
             require_range(name, getattr(self, name), 0.0, 100_000.0)
-        since, until = self.effective_from, self.effective_until
-        if since is not None and until is not None and since >= until:
-            raise ValueError(f"effective_from {since} must lie before effective_until {until}")
+        require_order(self.effective_from, self.effective_until)
         self.check()
 
     def check(self) -> None:

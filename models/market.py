@@ -11,28 +11,15 @@ import numpy as np
 from models.arrays import CURVE_SLOTS, LONG_AGO, MAX_SEEN, NEVER
 from models.gate import agree, hold_mean, judge, note_mean, waits
 from models.jit import jit
-from models.records import DAY_US, SECOND_US, Network, Observation, is_curve
+from models.price_memory import learn
+from models.records import SECOND_US
 from models.rows import NETWORK
 from models.state import State
 
+AHEAD = 2
+REVALUE, REPLAN = 1, 2  # what a site that was marked needs
 MAX_JUMP_US = 5 * SECOND_US
 LONELY_TICKS = 10
-MAX_AHEAD_US = 2 * SECOND_US
-MAX_CURVE_AHEAD_US = 10 * DAY_US  # an interval of a later year would never give up its slot
-
-
-def refusal(observation: Observation) -> str | None:
-    """Why an observation cannot be right although its values can: it speaks of a time not yet come.
-
-    Clock skew of up to 2 s between a source and us is normal. Curves speak of the future by nature, by ten days at
-    most, and the network's state is ordered by height.
-    """
-    if isinstance(observation, Network):
-        return None
-    ahead_us = observation.event_time_us - observation.receipt_time_us
-    if ahead_us <= (MAX_CURVE_AHEAD_US if is_curve(observation.series) else MAX_AHEAD_US):
-        return None
-    return f"event_time_us lies {ahead_us / 1e6:.1f} s after its receipt: the source's clock or unit is wrong"
 
 
 @jit
@@ -103,6 +90,7 @@ def accept_value(state: State, row: np.void) -> int:
         second = hold_mean(series, row)
     if series["known"] == 1:
         if row["order"] < series["order"]:
+            note_price(state, series, row, revision > 0)
             return 0
         if row["order"] == series["order"]:
             newer = False
@@ -128,11 +116,29 @@ def accept_value(state: State, row: np.void) -> int:
     if row["kind"] == NETWORK:
         note_mean(series, row, second)
     judge(series, row, revision, newer)
+    note_price(state, series, row, True)
     take(series, row, max(revision, 0), log_time_us)
     series["second"] = second
     series["seen"] = remember(seen, series["seen"], value, second)
     note_due(state, series)
     return 1
+
+
+@jit
+def note_price(state: State, series: np.void, row: np.void, restated: bool) -> None:
+    """Keep a real-time price of power for plans."""
+    length_us = row["end_us"] - row["event_us"]
+    if series["memory"] >= 0 and length_us > 0:
+        learn(
+            state.memories,
+            state.memory_slots,
+            state.memory_prices,
+            series["memory"],
+            row["event_us"],
+            length_us,
+            row["value"],
+            restated,
+        )
 
 
 @jit
@@ -160,7 +166,7 @@ def slot_of(slots: np.ndarray, start_us: int, end_us: int) -> int:
 
 @jit
 def accept_curve(state: State, row: np.void) -> int:
-    """Apply one interval of a curve. Returns 1 where the interval is the current one and its price changed."""
+    """Apply one interval of a curve. Returns 1 where the current price changed, AHEAD where only a later one did."""
     number = state.series[row["series"]]["curve"]
     start_us, end_us = row["event_us"], row["end_us"]
     place = slot_of(state.slots[number], start_us, end_us)
@@ -187,7 +193,7 @@ def accept_curve(state: State, row: np.void) -> int:
     slot["revision"] = max(revision, 0)
     seen[slot["seen"] % MAX_SEEN] = row["value"]
     slot["seen"] += 1
-    return read_curve(state, number)
+    return 1 if read_curve(state, number) == 1 else AHEAD
 
 
 @jit
@@ -262,11 +268,12 @@ def move_clock(state: State, row: np.void) -> bool:
 
 
 @jit
-def mark_readers(state: State, number: int) -> int:
+def mark_readers(state: State, number: int, need: int) -> int:
     """Mark every site that reads a series. Returns how many there are."""
     first, last = state.dep_start[number], state.dep_start[number + 1]
     for place in range(first, last):
-        state.dirty[state.dep_site[place]] = 1
+        site = state.dep_site[place]
+        state.dirty[site] = max(state.dirty[site], need)
     return last - first
 
 
@@ -279,7 +286,7 @@ def age_market(state: State) -> int:
         clocks["next_curve_us"] = NEVER
         for number in range(len(state.curves)):
             if read_curve(state, number) == 1:
-                marked += mark_readers(state, state.curves[number]["series"])
+                marked += mark_readers(state, state.curves[number]["series"], REVALUE)
     if clocks["log_time_us"] > clocks["next_stale_us"]:
         clocks["next_stale_us"] = NEVER
         for number in range(len(state.series)):
@@ -287,9 +294,9 @@ def age_market(state: State) -> int:
             if series["head_of"] >= 0:
                 continue
             if series["known"] == 1 and refresh(series, clocks["log_time_us"]) == 1:
-                marked += mark_readers(state, number)
+                marked += mark_readers(state, number, REVALUE)
             note_due(state, series)
     for number in range(len(state.groups)):
         if agree(state, number) == 1:
-            marked += mark_readers(state, state.groups[number]["head"])
+            marked += mark_readers(state, state.groups[number]["head"], REVALUE)
     return marked

@@ -232,6 +232,7 @@ class DecidingConfig:
     ``btc_band_fraction`` from the median counts no more, and again within half of it; providers may spread by
     ``gpu_widest_fraction``. Whoever was out must be well for ``readmit_after_s`` [s]. A member's print that jumps by
     more than ``*_jump_fraction`` counts once confirmed by the next; a power price that far from usual is flagged.
+    ``free_start``: the first plan of a load chooses its mode at no cost, as a backtest is scored.
     """
 
     policy: str = "band"
@@ -254,6 +255,7 @@ class DecidingConfig:
     warm_up_s: int = 1_800
     checkpoint_every_s: int = 60
     site_every_s: int = 1
+    free_start: bool = False
     skip_offsets: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -276,9 +278,6 @@ class EpochStart:
     epoch: int
     config: DecidingConfig
     code_hash: str
-
-
-Record = Observation | Clock | FleetChange | EpochStart
 
 
 def config_hash(config: DecidingConfig) -> str:

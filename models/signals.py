@@ -90,11 +90,34 @@ def default_utilisation(load: str, utilisation: float) -> Input:
     }
 
 
+class Forecast(TypedDict):
+    """What a plan counted with: the price it expects others to return to, how far ahead, what it had to do without.
+
+    ``expected_gain_usd``: what the plan is worth over changing nothing [USD over the horizon], of all loads of the site
+    where they compete for its cap; null where what runs could not have stayed.
+    """
+
+    reference_usd_per_mwh: float | None
+    horizon_minutes: float
+    without: list[str]
+    expected_gain_usd: float | None
+
+
 class Band(TypedDict):
     """Margins at which a running load stops and a stopped one starts, where no cap binds [USD/MWh]."""
 
     stop_below_usd_per_mwh: float
     start_above_usd_per_mwh: float
+
+
+class OrderNote(TypedDict):
+    """The command of a person that stands behind a switch. ``until_us`` null: until it is released."""
+
+    command: str
+    action: str
+    who: str
+    why: str
+    until_us: int | None
 
 
 Switch = TypedDict(
@@ -117,14 +140,16 @@ Switch = TypedDict(
         "act_by_us": int,
         "margins": dict[str, float | None],
         "relative_return": RelativeReturn,
-        "band": Band,
+        "band": Band | None,
         "switch_cost_usd": float,
         "expected_gain_usd_per_hour": float,
+        "forecast": Forecast | None,
         "why": Why,
         "flip": list[Flip],
         "inputs": list[Input],
         "policy": str,
         "config_hash": str,
+        "order": OrderNote | None,
         "text": str,
     },
 )
@@ -170,7 +195,73 @@ class EpochEntry(TypedDict):
     text: str
 
 
-Content = Switch | Quality | EpochEntry
+class CommandEntry(TypedDict):
+    """The answer to a command, or the end of one whose time is over.
+
+    ``outcome``: accepted, refused (``reason`` says why) or ended. ``version``: commands the site has accepted so far.
+    ``loads``: those it applies to; ``passed_over``: others it named, and why not.
+    """
+
+    kind: str
+    miner: str
+    site: str
+    load: str
+    command: str
+    action: str
+    mode: str | None
+    who: str
+    why: str
+    until_us: int | None
+    outcome: str
+    reason: str | None
+    version: int
+    loads: list[str]
+    passed_over: dict[str, str]
+    event_time_us: int
+    receipt_time_us: int
+    log_time_us: int
+    text: str
+
+
+class AckEntry(TypedDict):
+    """The answer to a person's word that a switch was carried out (``confirms`` done) or will not be (refused).
+
+    ``outcome``: counted, or refused (``reason`` says why). ``overdue``: it came after the switch's ``act_by_us``.
+    """
+
+    kind: str
+    miner: str
+    site: str
+    load: str
+    ack: str
+    decision: str
+    who: str
+    confirms: str
+    note: str
+    outcome: str
+    reason: str | None
+    overdue: bool
+    event_time_us: int
+    receipt_time_us: int
+    log_time_us: int
+    text: str
+
+
+class Unconfirmed(TypedDict):
+    """A switch that a person is to confirm, as the head of its stream shows it.
+
+    ``state``: awaited, overdue (past ``act_by_us``) or refused (a person said that it will not be done).
+    """
+
+    site: str
+    load: str
+    decision: str
+    to: str
+    act_by_us: int
+    state: str
+
+
+Content = Switch | Quality | EpochEntry | CommandEntry | AckEntry
 
 
 @dataclass(frozen=True, slots=True)

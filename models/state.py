@@ -21,10 +21,13 @@ from models.arrays import (
     Floats,
     Ints,
 )
+from models.joint_plan import MOST_LOADS
 from models.layout import Layout
-from models.limits import MEMBER, group_of, jump_limit, limit_us
+from models.limits import MEMBER, group_of, jump_limit, limit_us, plans
+from models.price_memory import MEMORIES, NO_DAY, NO_SLOT, WIDEST
 from models.records import SECOND_US, DecidingConfig, is_curve
 from models.rows import Catalogue
+from models.zones import zone_of
 
 SLOTS = np.dtype(
     [
@@ -57,6 +60,10 @@ class State(NamedTuple):
     curves: Array
     slots: Array
     slot_seen: Floats
+    memories: Array  # of real-time power prices, for plans
+    memory_slots: Ints  # (M, WIDEST): intervals of the rings, by their numbers
+    memory_prices: Floats
+    memory_work: Floats  # scratch: (WIDEST,)
     sites: Array
     loads: Array
     inputs: Array
@@ -64,13 +71,34 @@ class State(NamedTuple):
     last_views: Floats
     dep_start: Ints
     dep_site: Ints
-    policy: Floats  # [code, dead band USD/MWh, hours a switching cost is spread over]
+    policy: (
+        Floats  # code, dead band [USD/MWh], hours of a switching cost, share of a fall not believed, first mode free
+    )
     views: Floats
     dirty: Ints
     events: Array
     work: Floats  # (3, loads of the largest site): the search under the cap, see models.choice
     order: Ints  # (4, loads of the largest site)
     modes: Ints  # (3, loads): wanted modes, rules that locked them, modes before
+    path: Floats  # (3, STEPS + 1): prices of a plan, its day-ahead curve, spare
+    plan_work: Floats  # (3, STEPS + 1): of one load, see models.plan
+    plan_gain: Floats  # (loads, STEPS) of the largest site that may be coupled, as all that follow
+    plan_draw: Floats
+    plan_cost: Floats  # (2, loads): stop and start [USD]
+    plan_modes: Ints  # (7, loads): see models.planning
+    plan_table: Floats  # (3, sets of loads)
+    plan_worth: Floats  # (2, loads, STEPS + 1)
+    plan_prices: Floats  # (2, STEPS)
+    plan_density: Floats  # (loads,)
+    plan_order: Ints  # (5, loads)
+
+
+STEPS = 72  # of a plan: six hours of five minutes
+
+
+def is_remembered(series: str) -> bool:
+    """Whether a series' prices are kept for plans: those of real-time power."""
+    return series.startswith("power:") and not is_curve(series)
 
 
 def groups_of(names: Catalogue, config: DecidingConfig) -> dict[str, Any]:
@@ -98,7 +126,7 @@ def groups_of(names: Catalogue, config: DecidingConfig) -> dict[str, Any]:
     return {"groups": groups, "members": np.array(members, np.int64), "votes": np.zeros(2 * largest)}
 
 
-OF_NAMES = ("limit_us", "jump", "head_of", "member_of")
+OF_NAMES = ("limit_us", "jump", "head_of", "member_of", "zone", "plans")
 """Fields of a series that follow from its name, the other names and the configuration."""
 
 
@@ -115,10 +143,17 @@ def market_arrays(names: Catalogue, config: DecidingConfig) -> dict[str, Any]:
     for place, name in enumerate(names.series_names):
         series[place]["limit_us"] = limit_us(name, config)
         series[place]["jump"] = jump_limit(name, config)
+        series[place]["zone"], series[place]["plans"] = zone_of(name), plans(name)
+    series["memory"] = -1
+    remembered = [place for place, name in enumerate(names.series_names) if is_remembered(name)]
+    for number, place in enumerate(remembered):
+        series[place]["memory"] = number
     together = groups_of(names, config)
     for number, group in enumerate(together["groups"]):
         series[group["head"]]["head_of"] = number
         series["member_of"][together["members"][group["first"] : group["first"] + group["members"]]] = number
+    memories = np.zeros(len(remembered), MEMORIES)
+    memories["newest"], memories["local_day"], memories["median"] = NO_SLOT, NO_DAY, np.nan
     slots = np.zeros((len(curves), CURVE_SLOTS), SLOTS)
     slots["start_us"] = LONG_AGO
     return {
@@ -128,6 +163,10 @@ def market_arrays(names: Catalogue, config: DecidingConfig) -> dict[str, Any]:
         "curves": np.array([(place,) for place in curves], CURVES),
         "slots": slots,
         "slot_seen": np.zeros((len(curves), CURVE_SLOTS, MAX_SEEN)),
+        "memories": memories,
+        "memory_slots": np.full((len(memories), WIDEST), NO_SLOT, np.int64),
+        "memory_prices": np.full((len(memories), WIDEST), np.nan),
+        "memory_work": np.zeros(WIDEST),
         **together,
     }
 
@@ -144,6 +183,9 @@ def grown(state: State, names: Catalogue, config: DecidingConfig) -> State:
         fresh[key][: len(old)] = old
     for name, column in asked.items():
         fresh["series"][name] = column
+    for key in ("memories", "memory_slots", "memory_prices"):
+        old = getattr(state, key)
+        fresh[key][: len(old)] = old
     old_curves = len(state.curves)
     for key in ("curves", "slots", "slot_seen"):
         fresh[key][:old_curves] = getattr(state, key)
@@ -155,7 +197,7 @@ def grown(state: State, names: Catalogue, config: DecidingConfig) -> State:
 def fleet_arrays(layout: Layout) -> dict[str, Any]:
     """The fleet's arrays and the scratch space they need."""
     largest = int(layout.sites["loads"].max()) if len(layout.sites) else 1
-    most_events = len(layout.loads) + len(layout.inputs) + 1
+    most_events = 2 * len(layout.loads) + len(layout.inputs) + 1
     return {
         "sites": layout.sites,
         "loads": layout.loads,
@@ -170,10 +212,33 @@ def fleet_arrays(layout: Layout) -> dict[str, Any]:
         "work": np.zeros((3, largest)),
         "order": np.zeros((4, largest), np.int64),
         "modes": np.zeros((3, max(len(layout.loads), 1)), np.int64),
+        **plan_arrays(layout),
     }
 
 
-def empty_state(layout: Layout, names: Catalogue, config: DecidingConfig, policy: tuple[float, float, float]) -> State:
+def plan_arrays(layout: Layout) -> dict[str, Any]:
+    """Scratch space of plans: for one load alone, and for the largest site whose loads may compete for its cap."""
+    largest = 1
+    for site in layout.sites:
+        mine = layout.loads[site["first_load"] : site["first_load"] + site["loads"]]
+        if mine["mw"].sum() > site["mw_cap"]:
+            largest = max(largest, len(mine))
+    return {
+        "path": np.zeros((3, STEPS + 1)),
+        "plan_work": np.zeros((3, STEPS + 1)),
+        "plan_gain": np.zeros((largest, STEPS)),
+        "plan_draw": np.zeros((largest, STEPS)),
+        "plan_cost": np.zeros((2, largest)),
+        "plan_modes": np.zeros((7, largest), np.int64),
+        "plan_table": np.zeros((3, 1 << min(largest, MOST_LOADS))),
+        "plan_worth": np.zeros((2, largest, STEPS + 1)),
+        "plan_prices": np.zeros((2, STEPS)),
+        "plan_density": np.zeros(largest),
+        "plan_order": np.zeros((5, largest), np.int64),
+    }
+
+
+def empty_state(layout: Layout, names: Catalogue, config: DecidingConfig, policy: tuple[float, ...]) -> State:
     """A state before the log's first record."""
     clocks = np.zeros(1, CLOCKS)
     for name in ("next_stale_us", "next_fleet_us"):  # not next_curve_us: curves may be known before the first tick

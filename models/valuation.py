@@ -12,7 +12,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from models.arrays import ASIC, POOL, USABLE, VIEW_BTC, VIEW_FIXED, Floats
+from models.arrays import ASIC, ORDER_WORDS, POOL, USABLE, VIEW_BTC, VIEW_FIXED, Floats
 from models.fleet import GpuPool
 from models.jit import jit
 from models.kernel import input_state
@@ -151,6 +151,7 @@ class LoadValue(TypedDict):
     margin_btc_per_mwh: float | None
     per_unit: float | None
     degraded: bool
+    order: str | None
 
 
 class SiteValue(TypedDict):
@@ -159,6 +160,7 @@ class SiteValue(TypedDict):
     miner: str
     site: str
     log_time_us: int
+    version: int
     mw_cap: float
     mw_running: float
     over_cap: bool
@@ -196,6 +198,7 @@ def site_value(state: State, layout: Layout, miner: str, number: int) -> SiteVal
         "miner": miner,
         "site": layout.site_keys[number],
         "log_time_us": int(state.clocks[0]["log_time_us"]),
+        "version": int(site["version"]),
         "mw_cap": float(site["mw_cap"]),
         "mw_running": mw_running,
         "over_cap": bool(site["over_cap"]),
@@ -238,4 +241,5 @@ def _load_value(
         "margin_btc_per_mwh": margin / usd_per_btc if margin is not None and usd_per_btc else None,
         "per_unit": per_unit,
         "degraded": not usable,
+        "order": ORDER_WORDS[int(load["order"])],
     }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from models.arrays import QUALITIES, REASONS, WITHHELD
-from models.decide import CAP, FAILURE
+from models.commands import Order
+from models.decide import CAP, CONTRACT, FAILURE
 from models.signals import Why
 
 
@@ -27,7 +28,9 @@ def series_reason(reason: int) -> str | None:
     return REASONS[reason] or None
 
 
-def switch_text(words: tuple[str, str], mw: float, margin: float | None, why: Why, rule: int) -> str:
+def switch_text(
+    words: tuple[str, str], mw: float, margin: float | None, why: Why, rule: int, order: Order | None = None
+) -> str:
     """One line a person can act on.
 
     >>> why: Why = {"unit": "USD/h", "scope": "load", "total": 9.0, "groups": {"power_price": 12.0, "btc_price": -3.0}}
@@ -37,6 +40,10 @@ def switch_text(words: tuple[str, str], mw: float, margin: float | None, why: Wh
     line = f"{words[0]} -> {words[1]}, {mw:.2f} MW"
     if rule == FAILURE:
         return f"{line}: a price it needs is unusable, its failure direction applies"
+    if order is not None:
+        return f"{line}: {order.action} by {order.who} ({order.why})"
+    if rule == CONTRACT:
+        return f"{line}: its contract says so"
     if rule == CAP:
         return f"{line}: what runs exceeds the site's cap"
     line += f": margin {margin:.2f} USD/MWh" if margin is not None else ""

@@ -18,6 +18,7 @@ from faust.types import Message
 from streams.bridge import Bridge
 from streams.connect import kafka_connection, wait_for_topics
 from streams.exit_codes import HALTED
+from streams.inbox import Inbox
 from streams.keeper import Keeper
 from streams.log import RawProducer, TopicProducer
 from streams.log.connection import Connection
@@ -142,12 +143,14 @@ async def run_agents(settings: Settings) -> Ending:
     door = Door(process)
     bridge = Bridge(process)
     keeper = Keeper(process, bridge)
+    inbox = Inbox(process)
 
     async def build() -> Built:
         await wait_for_topics(process)  # a topic that is missing when Faust starts is never read
         await door.start()
         app = agents_app(process, door)
-        return app, [Guarded(process, "bridge", bridge.run), Guarded(process, "keeper", keeper.run)]
+        services = {"bridge": bridge.run, "keeper": keeper.run, "inbox": inbox.run}
+        return app, [Guarded(process, name, run) for name, run in services.items()]
 
     try:
         return await supervise(process, build)

@@ -7,8 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from pydantic import SecretStr
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_delay, wait_random_exponential
@@ -16,8 +15,10 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from streams.errors import WorldError
 from streams.log.connection import BrokerError, Connection
 from streams.log.topics import create_topics
+from streams.redis_access import open_client
 from streams.settings import Settings
 from streams.sink.redis_errors import redis_errors
+from streams.tls import Tls
 
 if TYPE_CHECKING:
     from streams.process import Process  # its frame is slow to import, and clients have no process
@@ -41,19 +42,32 @@ def kafka_connection(settings: Settings) -> Connection:
         security=kafka.security,
         mechanism=kafka.mechanism,
         user=kafka.user,
-        password=None if kafka.password is None else kafka.password.get_secret_value(),
-        ca_file=kafka.ca_file,
+        password=secret_of(kafka.password),
+        tls=Tls(
+            ca_file=kafka.ca_file,
+            cert_file=kafka.cert_file,
+            key_file=kafka.key_file,
+            key_password=secret_of(kafka.key_password),
+        ),
     )
 
 
 def open_redis(settings: Settings) -> redis.asyncio.Redis:
     """A client of Redis. It never retries by itself: whoever calls says what waiting means."""
-    return redis.asyncio.Redis.from_url(
-        settings.redis.url.get_secret_value(),
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
-        socket_timeout=ANSWER_TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),
+    of = settings.redis
+    tls = Tls(ca_file=of.ca_file, cert_file=of.cert_file, key_file=of.key_file, key_password=secret_of(of.key_password))
+    return open_client(
+        of.url.get_secret_value(),
+        tls=tls,
+        password=secret_of(of.password),
+        connect_timeout_s=CONNECT_TIMEOUT_S,
+        answer_timeout_s=ANSWER_TIMEOUT_S,
     )
+
+
+def secret_of(value: SecretStr | None) -> str | None:
+    """A secret as a client needs it."""
+    return None if value is None else value.get_secret_value()
 
 
 @asynccontextmanager
@@ -67,7 +81,7 @@ async def opened_redis(settings: Settings) -> AsyncIterator[redis.asyncio.Redis]
     try:
         yield client
     except REDIS_AWAY as error:
-        raise WorldError(f"Redis at {settings.redis.masked}: {text_of(error)}; start it or set REDIS_URL") from error
+        raise WorldError(f"Redis at {settings.redis.masked}: {text_of(error)}; {remedy(settings)}") from error
     finally:
         await client.aclose()
 
@@ -88,8 +102,16 @@ async def wait_for_redis(process: Process, client: redis.asyncio.Redis) -> None:
         await waiting(process, f"Redis at {where}", ping, lambda error: isinstance(error, REDIS_AWAY))
     except REDIS_AWAY as error:
         raise WorldError(
-            f"Redis at {where}: {text_of(error)}{waited(process, retried=True)}; start it or set REDIS_URL"
+            f"Redis at {where}: {text_of(error)}{waited(process, retried=True)}; {remedy(process.settings)}"
         ) from error
+
+
+def remedy(settings: Settings) -> str:
+    """What to do about a Redis that does not answer; one that speaks TLS alone, or none, looks the same."""
+    is_tls = settings.redis.url.get_secret_value().startswith("rediss:")
+    return "start it or set REDIS_URL, " + (
+        "redis:// if it does not speak TLS at this port" if is_tls else "rediss:// if it wants TLS"
+    )
 
 
 def text_of(error: BaseException) -> str:

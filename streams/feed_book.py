@@ -27,6 +27,8 @@ from streams.feeds.sources import SOURCES
 from streams.wire import RawRecord
 
 PARSERS: Mapping[str, Parse] = {name: parse for source in SOURCES for name, parse in source.parsers.items()}
+CURVE = ":da"
+"""How the name of a series ends that is known a day ahead."""
 MOST_SERIES = 200
 """Series of a feed that are kept to be shown; a payload of a whole market may hold thousands."""
 
@@ -51,7 +53,7 @@ def figure(observation: Observation) -> tuple[float, str]:
 
 
 class SeriesLine(TypedDict):
-    """The latest print of a series, as shown."""
+    """A series as shown: its latest print, of a day ahead that of the hour that it is now."""
 
     series: str
     value: float
@@ -92,6 +94,7 @@ class FeedEntry:
     began_us: int = 0
     ailing: bool = False
     latest: dict[str, Observation] = field(default_factory=dict)
+    curves: dict[str, dict[int, PowerPrice]] = field(default_factory=dict)
 
     def hear(self, raw: RawRecord) -> None:
         """Count a payload that was appended."""
@@ -118,6 +121,23 @@ class FeedEntry:
                 kept = self.latest.get(record.series)
                 if kept is None or record.event_time_us >= kept.event_time_us:
                     self.latest[record.series] = record
+                if isinstance(record, PowerPrice) and record.series.endswith(CURVE):
+                    self._draw(record, raw.receipt_time_us)
+
+    def _draw(self, price: PowerPrice, heard_us: int) -> None:
+        """Keep an interval of a curve until it is over."""
+        curve = self.curves.setdefault(price.series, {})
+        if price.end_time_us > heard_us:
+            curve[price.event_time_us] = price
+        for over in [start_us for start_us, each in curve.items() if each.end_time_us <= heard_us]:
+            del curve[over]
+
+    def at(self, series: str, now_us: int) -> Observation:
+        """The print of a series that counts at a time: of a curve the interval that holds it, else the latest."""
+        for price in self.curves.get(series, {}).values():
+            if price.event_time_us <= now_us < price.end_time_us:
+                return price
+        return self.latest[series]
 
     def stale(self, now_us: int, config: DecidingConfig) -> list[str]:
         """Series whose print is later than its limit allows."""
@@ -138,18 +158,18 @@ class FeedEntry:
             "failures": self.failures,
             "age_s": (now_us - self.heard_us) / SECOND_US if self.heard_us else None,
             "stale": self.stale(now_us, config),
-            "series": [series_line(each, now_us) for _, each in sorted(self.latest.items())],
+            "series": [series_line(self.at(name, now_us), self.latest[name], now_us) for name in sorted(self.latest)],
         }
 
 
-def series_line(latest: Observation, now_us: int) -> SeriesLine:
-    """A series as shown at a time."""
-    value, unit = figure(latest)
+def series_line(counts: Observation, latest: Observation, now_us: int) -> SeriesLine:
+    """A series as shown at a time: the print that counts; it is late when the latest is."""
+    value, unit = figure(counts)
     return {
-        "series": latest.series,
+        "series": counts.series,
         "value": value,
         "unit": unit,
-        "age_s": (now_us - latest.event_time_us) / SECOND_US,
+        "age_s": (now_us - counts.event_time_us) / SECOND_US,
         "late_s": max(0.0, (now_us - latest.next_due_us) / SECOND_US),
     }
 

@@ -65,7 +65,7 @@ async def checked(source: Source, make: Callable[[], Feed] | None, why: str, wit
             error = f"{type(bug).__name__}: {bug}: a bug of this source, please report it"
         if error:
             state, says = "failed", error
-    latest = next((found for _, found in sorted(trial.entry.latest.items())), None)
+    latest = next((trial.entry.at(series, now_us()) for series in sorted(trial.entry.latest)), None)
     if latest is not None:
         state, says = "ok", trial.entry.why
     elif trial.entry.why and state == "silent":

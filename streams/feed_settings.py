@@ -63,13 +63,24 @@ def read_keys(environment: Mapping[str, str]) -> Mapping[str, SecretStr]:
         if environment.get(name):
             found[name] = SecretStr(environment[name])
         elif environment.get(name + OF_A_FILE):
-            path = Path(environment[name + OF_A_FILE])
-            try:
-                found[name] = SecretStr(path.read_text(encoding="utf-8").strip())
-            except (OSError, UnicodeDecodeError) as error:
-                reason = getattr(error, "strerror", None) or "it is not text"
-                raise SettingsError(
-                    f"environment {name}{OF_A_FILE}: cannot read {path}: {reason}; name a readable file that holds "
-                    "the key alone"
-                ) from error
+            found[name] = SecretStr(secret_in(name + OF_A_FILE, Path(environment[name + OF_A_FILE])))
     return found
+
+
+def secret_in(variable: str, path: Path) -> str:
+    """The secret that a file holds, without the blanks around it.
+
+    Raises:
+        SettingsError: it cannot be read, or holds none; names the variable that named it.
+    """
+    try:
+        found = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+    else:
+        if found:
+            return found
+        reason = "it is empty"
+    raise SettingsError(
+        f"environment {variable}: cannot read {path}: {reason}; name a readable file that holds the secret alone"
+    )

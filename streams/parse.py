@@ -13,7 +13,8 @@ from typing import cast
 import orjson
 
 from models import policies
-from models.market import refusal
+from models.commands import Ack, Command
+from models.limits import refusal
 from models.records import (
     OBSERVATION_KINDS,
     Clock,
@@ -89,8 +90,8 @@ class FieldRule:
     expects: str
 
 
-def _rules(kind: type[Observation]) -> dict[str, FieldRule]:
-    """Field rules of an observation kind, from its dataclass."""
+def _rules(kind: type[Observation | Command | Ack]) -> dict[str, FieldRule]:
+    """Field rules of a record, from its dataclass."""
     rules = {}
     for item in fields(kind):
         if item.name == "receipt_time_us":
@@ -111,9 +112,18 @@ def read_observation(value: object, receipt_time_us: int) -> Observation:
     name = value.get("kind") if isinstance(value, dict) else None
     if not isinstance(name, str) or name not in OBSERVATION_KINDS:
         raise FeedError(f"kind {shown(name)} is not one of {', '.join(OBSERVATION_KINDS)}")
-    found = _object(value, ALLOWED[name], name)
+    arguments = _arguments(name, RULES[name], _object(value, ALLOWED[name], name))
+    observation = OBSERVATION_KINDS[name](receipt_time_us=receipt_time_us, **arguments)  # type: ignore[arg-type]  # checked by RULES
+    ahead = refusal(observation)
+    if ahead is not None:
+        raise FeedError(f"{name} {observation.series}: {ahead}")
+    return observation
+
+
+def _arguments(name: str, rules: dict[str, FieldRule], found: dict[str, object]) -> dict[str, object]:
+    """Arguments of a record from an object's fields. FeedError names the first that is missing or of another type."""
     arguments: dict[str, object] = {}
-    for field, rule in RULES[name].items():
+    for field, rule in rules.items():
         if field not in found:
             if rule.required:
                 raise FeedError(f"{name} lacks {field}")
@@ -122,11 +132,7 @@ def read_observation(value: object, receipt_time_us: int) -> Observation:
         if type(given) not in rule.types:
             raise FeedError(f"{name}.{field} is {shown(given)}, not {rule.expects}")
         arguments[field] = float(given) if float in rule.types and isinstance(given, int) else given
-    observation = OBSERVATION_KINDS[name](receipt_time_us=receipt_time_us, **arguments)  # type: ignore[arg-type]  # checked by RULES
-    ahead = refusal(observation)
-    if ahead is not None:
-        raise FeedError(f"{name} {observation.series}: {ahead}")
-    return observation
+    return arguments
 
 
 def _observations(raw: RawRecord) -> Parsed:
@@ -159,6 +165,18 @@ def _fleet(raw: RawRecord) -> Parsed:
     return Parsed([FleetChange(miner=decode_miner(raw.payload))], [])
 
 
+ORDER_RULES = {"command": _rules(Command), "ack": _rules(Ack)}
+
+
+def _order(raw: RawRecord) -> Parsed:
+    """A command or an acknowledgement: one JSON object with the record's fields."""
+    rules = ORDER_RULES[raw.feed]
+    arguments = _arguments(raw.feed, rules, _object(_json(raw), frozenset(rules), f"a record of feed {raw.feed!r}"))
+    record: Command | Ack
+    record = Command(**arguments) if raw.feed == "command" else Ack(**arguments)  # type: ignore[arg-type]  # checked by the rules
+    return Parsed([record], [])
+
+
 EPOCH_FIELDS = frozenset(("epoch", "config", "code_hash"))
 CONFIG_FIELDS = frozenset(item.name for item in fields(DecidingConfig))
 
@@ -174,7 +192,7 @@ def read_config(value: object) -> DecidingConfig:
                 raise FeedError(f"config.skip_offsets is {shown(given)}, not a list of offsets")
             arguments[name] = tuple(cast("list[int]", given))
             continue
-        types = {"str": (str,), "int": (int,), "float": (float, int)}[kinds[name]]
+        types = {"str": (str,), "int": (int,), "float": (float, int), "bool": (bool,)}[kinds[name]]
         if type(given) not in types:
             raise FeedError(f"config.{name} is {shown(given)}, not {kinds[name]}")
         arguments[name] = float(cast("float", given)) if kinds[name] == "float" else given
@@ -197,5 +215,7 @@ PARSERS: dict[str, Callable[[RawRecord], Parsed]] = {
     "clock": _clock,
     "fleet": _fleet,
     "epoch": _epoch,
+    "command": _order,
+    "ack": _order,
     **{name: parser for source in SOURCES for name, parser in source.parsers.items()},
 }

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import numpy as np
 import orjson
 
+from models.commands import Ack, Command
 from models.engine import Engine
 from models.layout import note_series
 from models.records import SECOND_US, Clock, DecidingConfig, EpochStart, FleetChange
@@ -24,7 +25,10 @@ from streams.fleetfile import encode_miner
 from streams.parse import parse
 from streams.step import Mode, Rejected, Step
 from streams.stream import Stream
-from streams.wire import MARKET, NO_OFFSET, RawRecord
+from streams.wire import MARKET, NO_OFFSET, RawRecord, SinkBatch
+
+TURNS = FleetChange | EpochStart | Command | Ack
+"""Records that are no rows of the compiled step: each closes what was gathered before it."""
 
 
 class Pipeline:
@@ -59,7 +63,7 @@ class Pipeline:
             if raw.offset <= self.offset:
                 continue
             parsed = self._parse(raw, step)
-            if any(isinstance(record, FleetChange | EpochStart) for record in parsed.records):
+            if any(isinstance(record, TURNS) for record in parsed.records):
                 self._run(rows_of(rows), step)
                 rows = []
                 if not self._turn(parsed, raw, step):
@@ -100,7 +104,7 @@ class Pipeline:
                 if isinstance(record, Clock):
                     rows.append(clock_row(record, raw.receipt_time_us, raw.offset, self.names))
                     step.ticks += 1
-                elif not isinstance(record, FleetChange | EpochStart):
+                elif not isinstance(record, TURNS):
                     rows.append(observation_row(record, raw.offset, self.names))
                     step.observations += 1
             except NamesFullError as full:
@@ -142,10 +146,12 @@ class Pipeline:
             step.checkpoints.append(checkpoint)
 
     def _turn(self, parsed: Parsed, raw: RawRecord, step: Step) -> bool:
-        """Apply fleet changes and epoch starts. False where this code must stop before one."""
+        """Apply what is no row: fleets, epochs, commands. False where this code must stop before an epoch."""
         for record in parsed.records:
             if isinstance(record, FleetChange):
                 self._change_fleet(record, raw, step)
+            elif isinstance(record, Command | Ack):
+                self._answer(record, raw, step)
             elif isinstance(record, EpochStart) and not self._start_epoch(record, raw, step):
                 return False
         return True
@@ -180,6 +186,20 @@ class Pipeline:
         self._raws[raw.offset] = raw
         step.batches += self.streams[miner].add(signals, engine.log_time_us, self._hash_of)
 
+    def _answer(self, record: Command | Ack, raw: RawRecord, step: Step) -> None:
+        miner = record.miner
+        if not self.mode.part.carries(miner) or raw.offset <= self._passed(miner):
+            return
+        engine = self.engines.get(miner)
+        if engine is None:
+            step.rejected.append(Rejected(raw, f"{raw.feed} {record.id}: no miner {miner!r} has a fleet in this log"))
+            return
+        answer = engine.command if isinstance(record, Command) else engine.acknowledge
+        with _halting(miner, raw.offset, raw.offset):
+            signals = answer(record, raw.offset, raw.receipt_time_us)  # type: ignore[arg-type]  # chosen by the record
+        self._raws[raw.offset] = raw
+        step.batches += self.streams[miner].add(signals, engine.log_time_us, self._hash_of)
+
     def _start_epoch(self, record: EpochStart, raw: RawRecord, step: Step) -> bool:
         if record.epoch <= self.epoch:
             other = record.code_hash != self.mode.code_hash and not self.mode.any_code
@@ -209,8 +229,7 @@ class Pipeline:
         for miner in self.miners:
             stream, engine = self.streams[miner], self.engines[miner]
             if stream.from_offset < offset:
-                batch = stream.cut(offset - 1, self._hash_of(offset - 1), engine.log_time_us, engine.degraded())
-                step.batches.append(batch)
+                step.batches.append(self._cut(stream, engine, offset - 1))
 
     def _close(self, step: Step, *, moved: bool) -> None:
         """Close every stream's batch where it has entries or log time moved, so that quiet miners' heads move too."""
@@ -219,12 +238,15 @@ class Pipeline:
             stream, engine = self.streams[miner], self.engines[miner]
             if stream.from_offset <= self.offset and (moved or stream.entries):
                 sites = _site_fields(engine, self.offset) if value else None
-                batch = stream.cut(
-                    self.offset, self._hash_of(self.offset), engine.log_time_us, engine.degraded(), sites
-                )
-                step.batches.append(batch)
+                step.batches.append(self._cut(stream, engine, self.offset, sites))
         if value:
             self._valued_us = self.market.log_time_us
+
+    def _cut(
+        self, stream: Stream, engine: Engine, offset: int, sites: dict[str, dict[str, str]] | None = None
+    ) -> SinkBatch:
+        raw_hash, degraded = self._hash_of(offset), engine.degraded()
+        return stream.cut(offset, raw_hash, engine.log_time_us, degraded, engine.unconfirmed(), sites)
 
     def _hash_of(self, offset: int) -> str:
         raw = self._raws.get(offset)

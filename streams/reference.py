@@ -20,7 +20,8 @@ from models.records import DecidingConfig
 from streams.client import contract
 from streams.feeds.sources import SOURCES
 from streams.outside import json_schema
-from streams.settings import ENVIRONMENT, OF_THE_TESTS, PORTS, Settings
+from streams.security.page import roles_page
+from streams.settings import ENVIRONMENT, OF_THE_TESTS, PORTS, SECRETS, Settings
 from streams.wire import Names
 
 ASYNCAPI_NOTE = "# Made from the code: python -m streams.reference docs/reference\n"
@@ -66,7 +67,8 @@ def settings_lines() -> Iterator[str]:
         "Order: default, then the file named by `--settings FILE` or `CHANGEOVER_SETTINGS`, then the environment. "
         "An unknown table, key or `CHANGEOVER_` variable is refused, as is a value that is not allowed; the message "
         "names the place. [`deploy/settings.toml`](../../deploy/settings.toml) holds every key with its default. "
-        "Secrets are never printed."
+        "Secrets are never printed; each of the variables " + ", ".join(f"`{name}`" for name in SECRETS) + " can be "
+        "given as `<VARIABLE>_FILE` too, the path of a file that holds the secret alone."
     )
     for name, field in Settings.model_fields.items():
         table = field.annotation
@@ -192,6 +194,7 @@ def pages() -> dict[str, bytes]:
     return {
         "settings.md": settings_page().encode(),
         "commands.md": commands_page().encode(),
+        "roles.md": roles_page().encode(),
         "observation.schema.json": indented(json_schema()),
         "signals.schema.json": indented(contract.json_schema()),
         "asyncapi.yaml": (ASYNCAPI_NOTE + contract.as_yaml(contract.asyncapi(version("changeover")))).encode(),

@@ -20,9 +20,10 @@ from pydantic import Field, SecretStr, SerializeAsAny, ValidationError
 
 from models.records import DecidingConfig
 from streams.errors import SettingsError
-from streams.feed_settings import read_feeds, read_keys
+from streams.feed_settings import OF_A_FILE, read_feeds, read_keys, secret_in
 from streams.feeds.contract import Options
 from streams.settings_errors import explain, nearest
+from streams.settings_servers import Kafka, Redis
 from streams.settings_tables import (
     Agents,
     Archive,
@@ -31,8 +32,6 @@ from streams.settings_tables import (
     Engine,
     Http,
     Ingest,
-    Kafka,
-    Redis,
     Run,
     Table,
     Worker,
@@ -65,6 +64,14 @@ ENVIRONMENT: dict[str, tuple[str, str]] = {
     "CHANGEOVER_KAFKA_USER": ("kafka", "user"),
     "CHANGEOVER_KAFKA_PASSWORD": ("kafka", "password"),
     "CHANGEOVER_KAFKA_CA_FILE": ("kafka", "ca_file"),
+    "CHANGEOVER_KAFKA_CERT_FILE": ("kafka", "cert_file"),
+    "CHANGEOVER_KAFKA_KEY_FILE": ("kafka", "key_file"),
+    "CHANGEOVER_KAFKA_KEY_PASSWORD": ("kafka", "key_password"),
+    "CHANGEOVER_REDIS_PASSWORD": ("redis", "password"),
+    "CHANGEOVER_REDIS_CA_FILE": ("redis", "ca_file"),
+    "CHANGEOVER_REDIS_CERT_FILE": ("redis", "cert_file"),
+    "CHANGEOVER_REDIS_KEY_FILE": ("redis", "key_file"),
+    "CHANGEOVER_REDIS_KEY_PASSWORD": ("redis", "key_password"),
     "CHANGEOVER_ORIGIN": ("run", "origin"),
     "CHANGEOVER_RUN": ("run", "name"),
     "CHANGEOVER_PART": ("run", "part"),
@@ -89,6 +96,15 @@ ENVIRONMENT: dict[str, tuple[str, str]] = {
     "CHANGEOVER_DEMO_RECORD": ("demo", "record"),
 }
 """Variable -> (table, key)."""
+
+SECRETS = (
+    "REDIS_URL",
+    "CHANGEOVER_REDIS_PASSWORD",
+    "CHANGEOVER_REDIS_KEY_PASSWORD",
+    "CHANGEOVER_KAFKA_PASSWORD",
+    "CHANGEOVER_KAFKA_KEY_PASSWORD",
+)
+"""Variables whose value may lie in a file instead, which ``<VARIABLE>_FILE`` names."""
 
 OURS = "CHANGEOVER_"
 SETTINGS_FILE = "CHANGEOVER_SETTINGS"
@@ -233,9 +249,13 @@ def read_toml(file: Path) -> dict[str, dict[str, Any]]:
 def from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """The variables that are set; unknown ones of ours are refused."""
     known = [variable.removeprefix(OURS) for variable in (*ENVIRONMENT, SETTINGS_FILE) if variable.startswith(OURS)]
+    files = {name + OF_A_FILE: name for name in SECRETS}
     for variable, value in environment.items():
         if variable in ENVIRONMENT:
             yield variable, value
+        elif variable in files:
+            if value and not environment.get(files[variable]):
+                yield files[variable], secret_in(variable, Path(value))
         elif variable.startswith(OURS) and variable != SETTINGS_FILE and not variable.startswith(OF_THE_TESTS):
             hint = nearest(variable.removeprefix(OURS), known, before=OURS)
             raise SettingsError(f"environment: {variable} is not a setting{hint}")

@@ -6,11 +6,9 @@ Each key carries what it means and what is allowed; the reference page and the m
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit, urlunsplit
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
-from pydantic import model_validator as whole
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from streams.wire import Origin
 
@@ -31,7 +29,6 @@ def empty_is_none(value: object) -> object:
 
 
 ABSENT = BeforeValidator(empty_is_none)
-HostPort = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+:[0-9]{1,5}$")]
 PartText = Annotated[str, Field(pattern=r"^[0-9]{1,4}/[0-9]{1,4}$")]
 InstanceText = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -41,79 +38,6 @@ class Table(BaseModel):
     """A table of the settings file: frozen, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class Kafka(Table):
-    """The log."""
-
-    brokers: Annotated[
-        tuple[HostPort, ...],
-        BeforeValidator(split_list),
-        says("Brokers to ask first.", "host:port, several separated by commas or as a list", min_length=1),
-    ] = ("127.0.0.1:9092",)
-    security: Annotated[
-        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
-        says("How brokers are spoken to.", "PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL"),
-    ] = "PLAINTEXT"
-    mechanism: Annotated[
-        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"],
-        says("How SASL proves who we are.", "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"),
-    ] = "SCRAM-SHA-512"
-    user: Annotated[str | None, ABSENT, says("SASL user.", "a name; needed with SASL")] = None
-    password: Annotated[SecretStr | None, ABSENT, says("SASL password, a secret.", "needed with SASL")] = None
-    ca_file: Annotated[
-        Path | None, ABSENT, says("Certificates that sign the brokers'.", "a PEM file; without it the system's")
-    ] = None
-
-    @whole(mode="after")
-    def complete(self) -> Kafka:
-        """Refuse SASL without user and password."""
-        if self.security.startswith("SASL") and (self.user is None or self.password is None):
-            raise ValueError(f"security {self.security} needs user and password")
-        return self
-
-    @property
-    def bootstrap(self) -> str:
-        """The brokers as clients take them."""
-        return ",".join(self.brokers)
-
-
-class Redis(Table):
-    """Where signals are published. The URL may hold a password and is therefore a secret."""
-
-    url: Annotated[
-        SecretStr,
-        says(
-            "Redis or Valkey, a secret as it may hold a password.", "redis://, rediss:// or unix:// with host and port"
-        ),
-    ] = SecretStr("redis://127.0.0.1:6379/0")
-
-    @field_validator("url")
-    @classmethod
-    def is_redis_url(cls, value: SecretStr) -> SecretStr:
-        """Refuse what is not a Redis URL, without repeating it."""
-        try:
-            parts = urlsplit(value.get_secret_value())
-            usable = parts.scheme in ("redis", "rediss", "unix") and parts.port != 0
-        except ValueError:  # a port that is no number
-            usable = False
-        if not usable:
-            raise ValueError("not a Redis URL")
-        return value
-
-    @property
-    def masked(self) -> str:
-        """The URL fit for a log: its password replaced.
-
-        >>> Redis(url="redis://desk:secret@cache:6379/1").masked
-        'redis://desk:***@cache:6379/1'
-        """
-        parts = urlsplit(self.url.get_secret_value())
-        query = "" if not parts.query else "***"  # a query may hold a password too
-        if parts.password is None:
-            return urlunsplit(parts._replace(query=query))
-        place = parts.netloc.rpartition("@")[2]
-        return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{place}", query=query))
 
 
 class Run(Table):

@@ -40,6 +40,11 @@ class Stack:
             )
         self.settings = settings
         self.is_embedded = not given[0]
+        if self.is_embedded and (settings.kafka.security != "PLAINTEXT" or settings.redis.password is not None):
+            raise SettingsError(
+                "a login for Kafka or Redis is set, and no server that knows it: set KAFKA_BROKERS and REDIS_URL too, "
+                "or unset it; what is started here has no logins"
+            )
         self._say = say
         self._overrides = overrides
         self._broker = EmbeddedBroker(binary=settings.embedded.broker_binary)

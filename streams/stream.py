@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from models.signals import Signal
+from models.signals import Signal, Unconfirmed
 from streams.checkpoint import Checkpoint
 from streams.wire import MAX_BATCH_SIGNALS, Entry, Origin, SinkBatch, envelope, genesis_chain, next_chain
 
@@ -87,6 +87,7 @@ class Stream:
         raw_hash: str,
         log_time_us: int,
         degraded: Sequence[str] = (),
+        unconfirmed: Sequence[Unconfirmed] = (),
         sites: Mapping[str, Mapping[str, str]] | None = None,
     ) -> SinkBatch:
         """Close a batch that ends at ``to_offset``; the next begins behind it."""
@@ -105,6 +106,7 @@ class Stream:
             log_time_us=log_time_us,
             model_version=self.model_version,
             degraded=tuple(degraded),
+            unconfirmed=tuple(unconfirmed),
             trim_below=self.trim_below,
             sites=sites or {},
         )

@@ -97,10 +97,7 @@ class Follower:
             head = await self._source.head(miner)
             if head is None:
                 if self._only is not None and miner not in self._tracks:
-                    raise WorldError(
-                        f"no stream of {miner!r} under {self._names.prefix}: known are "
-                        f"{', '.join(await self._source.miners()) or 'none'}"
-                    )
+                    raise WorldError(await self._source.unknown(miner))
                 continue
             if miner not in self._tracks:
                 self._tracks[miner] = Track(miner, head.generation, self._start(miner, head))

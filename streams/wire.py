@@ -9,6 +9,8 @@ from typing import Literal
 
 import orjson
 
+from models.signals import Unconfirmed
+
 RAW_SCHEMA = 1
 SIGNAL_SCHEMA = 1
 
@@ -169,6 +171,7 @@ class SinkBatch:
     log_time_us: int
     model_version: str
     degraded: Sequence[str] = ()
+    unconfirmed: Sequence[Unconfirmed] = ()
     trim_below: int = 0
     sites: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -187,6 +190,7 @@ class Head:
     log_time_us: int
     model_version: str
     degraded: tuple[str, ...]
+    unconfirmed: tuple[Unconfirmed, ...] = ()
 
 
 Status = Literal["OK", "DUPLICATE", "GAP", "EMPTY", "DIVERGED", "REFUSED"]

@@ -12,11 +12,31 @@ load stops and a stopped one starts), a code here, a branch in :func:`worth`, an
 from __future__ import annotations
 
 from models.jit import jit
-from models.policies import band, breakeven
+from models.policies import band, breakeven, plan
 
-BREAKEVEN, BAND = 0, 1
-CODES: dict[str, int] = {"breakeven": BREAKEVEN, "band": BAND}
+BREAKEVEN, BAND, ROLLING_PLAN, WARY_PLAN = 0, 1, 2, 3
+CODES: dict[str, int] = {
+    "breakeven": BREAKEVEN,
+    "band": BAND,
+    "rolling_plan": ROLLING_PLAN,
+    "wary_plan": WARY_PLAN,
+}
 NAMES: tuple[str, ...] = tuple(CODES)
+
+
+@jit
+def is_plan(code: int) -> bool:
+    """Whether a policy looks ahead instead of asking what running is worth now.
+
+    >>> is_plan(BAND), is_plan(ROLLING_PLAN)
+    (False, True)
+    """
+    return code in (ROLLING_PLAN, WARY_PLAN)
+
+
+def keep_of(policy: str) -> float:
+    """Share of the last fall of the price that a plan does not believe; 0.0 for a policy that does not plan."""
+    return plan.KEEPS.get(policy, 0.0)
 
 
 @jit
@@ -29,7 +49,10 @@ def worth(
     dead_band_usd_per_mwh: float,
     amortise_hours: float,
 ) -> float:
-    """What running is worth to the choice under the policy with this code [USD/MWh]."""
+    """What running is worth to the choice under the policy with this code [USD/MWh].
+
+    Under a plan it is the margin: asked only where the cap must shed something at once.
+    """
     if code == BAND:
         return band.worth(
             margin_usd_per_mwh, mode, stop_usd_per_mw, start_usd_per_mw, dead_band_usd_per_mwh, amortise_hours
@@ -56,7 +79,7 @@ def code_of(policy: str) -> int:
 
     >>> code_of("bandit")
     Traceback (most recent call last):
-    ValueError: policy 'bandit' is not one of breakeven, band
+    ValueError: policy 'bandit' is not one of breakeven, band, rolling_plan, wary_plan
     """
     if policy not in CODES:
         raise ValueError(f"policy {policy!r} is not one of {', '.join(NAMES)}")

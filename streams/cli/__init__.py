@@ -13,13 +13,28 @@ from typing import Annotated
 
 import typer
 
-from streams.cli import archive, check, epoch, feeds, fleet, rebuild, replay, services, tail, up
+from streams.cli import ack, archive, check, command, epoch, feeds, fleet, rebuild, replay, security, services, tail, up
 from streams.cli import compile as compile_command
 from streams.cli.output import print_error, print_text
 from streams.errors import ChangeoverError
 from streams.exit_codes import DONE, INTERRUPTED, USAGE, WORLD_FAILED, exit_code
 
-GROUPS = (up, replay, tail, feeds, check, fleet, epoch, rebuild, archive, services, compile_command)
+GROUPS = (
+    up,
+    replay,
+    tail,
+    command,
+    ack,
+    feeds,
+    check,
+    fleet,
+    epoch,
+    rebuild,
+    archive,
+    security,
+    services,
+    compile_command,
+)
 
 
 def print_version(wanted: bool) -> None:

@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(help="Check what the service leans on.", no_args_is_help=True)
     group.command("feeds")(feeds)
+    group.command("security")(security)
     app.add_typer(group, name="check")
 
 
@@ -57,6 +58,44 @@ def feeds(
     else:
         Console().print(table_of(checks))
     return DONE if all(check["state"] in ("ok", "off") for check in checks) else WORLD_FAILED
+
+
+def security(
+    *,
+    production: Annotated[
+        bool, typer.Option("--production", help="Count what is open on this machine alone, too.")
+    ] = False,
+    json: Json = False,
+    settings: SettingsFile = None,
+) -> int:
+    """Tell what is open, at Redis, at Kafka and in our own settings, and how to close it, a line each.
+
+    Asked under the login of these settings, so ask for each service; what that login may not ask is `unknown`. Nothing
+    is changed. Ends with 1 if something is open, or could not be looked at at all. What only this machine reaches is
+    `local` and counts with --production.
+
+    Keys with --json: findings, a list of where, state (open, local, unknown, closed), says, remedy.
+    """
+    import asyncio
+    from dataclasses import asdict
+
+    from streams.cli.output import print_json, print_text
+    from streams.exit_codes import DONE, WORLD_FAILED
+    from streams.security.look import look
+
+    chosen = read_settings(settings)
+    findings = asyncio.run(look(chosen, settings))
+    counted = {"open", "local"} if production else {"open"}
+    failed = [each for each in findings if each.state in counted or each.remedy == NOT_LOOKED_AT]
+    if json:
+        print_json({"findings": [asdict(each) for each in findings]})
+    else:
+        for each in findings:
+            print_text(f"{each.state:8}{each.where:10}{each.says}" + (f" -> {each.remedy}" if each.remedy else ""))
+    return WORLD_FAILED if failed else DONE
+
+
+NOT_LOOKED_AT = "the rest was not looked at"
 
 
 def table_of(checks: Sequence[Check]) -> Table:

@@ -101,9 +101,7 @@ async def read_fleets(settings: Settings) -> list[dict[str, Any]]:
         found = []
         for miner in await sink.miners():
             head = await sink.head(miner)
-            prefix = settings.names.key(miner, "site:")
-            keys = sorted([key.decode() async for key in client.scan_iter(match=f"{glob_safe(prefix)}*")])
-            sites = [await sink.site(miner, key.removeprefix(prefix)) for key in keys]
+            sites = [await sink.site(miner, site) for site in await sink.sites(miner)]
             found.append(
                 {
                     "miner": miner,

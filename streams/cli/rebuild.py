@@ -58,6 +58,7 @@ async def begin_generations(settings: Settings) -> dict[str, int]:
 
     async with opened_redis(settings) as client:
         sink = RedisSink(client, settings.names)
+        await sink.start()  # our functions, whatever another user has loaded under their name
         heads = {miner: await sink.head(miner) for miner in await sink.miners()}
         await create_topics(kafka_connection(settings), settings.names)
         marked = await generations_of(kafka_connection(settings), settings.names)

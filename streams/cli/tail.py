@@ -81,7 +81,7 @@ async def print_all(settings: Settings, follower: Follower, *, follow: bool, cou
     import sys
 
     from streams.backoff import Backoff
-    from streams.connect import REDIS_AWAY, text_of
+    from streams.connect import REDIS_AWAY, remedy, text_of
     from streams.errors import WorldError
     from streams.exit_codes import DONE
 
@@ -99,7 +99,7 @@ async def print_all(settings: Settings, follower: Follower, *, follow: bool, cou
         except REDIS_AWAY as error:
             where = f"Redis at {settings.redis.masked}: {text_of(error)}"
             if not (reached and follow):
-                raise WorldError(f"{where}; start it or set REDIS_URL") from error
+                raise WorldError(f"{where}; {remedy(settings)}") from error
             sys.stderr.write(f"changeover: {where}; trying again\n")
             await asyncio.sleep(pauses.next_s())
         else:

@@ -8,14 +8,27 @@ from __future__ import annotations
 from streams.client.notices import Alive, Gap, Notice, Reset, Rewound, Stale
 from streams.client.options import Options
 from streams.client.recorded import read_recorded
-from streams.client.records import Epoch, Position, Quality, Record, Signal, Switch, Unknown
+from streams.client.records import (
+    Acknowledgement,
+    CommandAnswer,
+    Epoch,
+    Position,
+    Quality,
+    Record,
+    Signal,
+    Switch,
+    Unknown,
+)
 from streams.client.signals import Signals, Told
 from streams.client.snapshot import Snapshot
 from streams.client.sync import SyncSignals
-from streams.errors import DivergedError, WorldError
+from streams.errors import DivergedError, SettingsError, WorldError
+from streams.tls import Tls
 
 __all__ = [
+    "Acknowledgement",
     "Alive",
+    "CommandAnswer",
     "DivergedError",
     "Epoch",
     "Gap",
@@ -26,12 +39,14 @@ __all__ = [
     "Record",
     "Reset",
     "Rewound",
+    "SettingsError",
     "Signal",
     "Signals",
     "Snapshot",
     "Stale",
     "Switch",
     "SyncSignals",
+    "Tls",
     "Told",
     "Unknown",
     "WorldError",

@@ -8,11 +8,17 @@ from collections.abc import Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddict
 
-from models.signals import EpochEntry, Quality, Switch
+from models.signals import AckEntry, CommandEntry, EpochEntry, Quality, Switch
 from streams.wire import SIGNAL_SCHEMA
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
-KINDS: dict[str, Any] = {"switch": Switch, "quality": Quality, "epoch": EpochEntry}
+KINDS: dict[str, Any] = {
+    "switch": Switch,
+    "quality": Quality,
+    "epoch": EpochEntry,
+    "command": CommandEntry,
+    "ack": AckEntry,
+}
 PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 ENVELOPE: dict[str, dict[str, Any]] = {
@@ -25,7 +31,11 @@ ENVELOPE: dict[str, dict[str, Any]] = {
     "id": {"type": "string", "description": "<miner>:<generation>:<seq>"},
     "offset": {"type": "integer", "minimum": 0, "description": "Record of the log that caused it."},
 }
-CLOSED_KEYS = {"from": ["hash", "ai", "off"], "to": ["hash", "ai", "off"], "class": ["economic", "safety", "mandatory"]}
+CLOSED_KEYS = {
+    "from": ["hash", "ai", "off"],
+    "to": ["hash", "ai", "off"],
+    "class": ["mandatory", "safety", "lock-out", "contract", "operator", "economic"],
+}
 
 
 def json_schema(*, closed: bool = False) -> dict[str, Any]:

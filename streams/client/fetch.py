@@ -80,14 +80,12 @@ class Fetch:
         source = self.open()
         try:
             await source.time(self._clock)
-            known = await source.miners()
-            for miner in known if miners is None else miners:
+            for miner in await source.miners() if miners is None else miners:
                 snapshot = await snapshot_of(source, miner)
                 if snapshot is not None:
                     snapshots[miner] = snapshot
                 elif miner not in resume:
-                    listed = ", ".join(known) or "none"
-                    raise WorldError(f"no stream of {miner!r} under {self._names.prefix}: known are {listed}")
+                    raise WorldError(await source.unknown(miner))
                 head = await source.head(miner)
                 if head is not None:
                     self.heads[miner] = head

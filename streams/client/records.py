@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self, TypeAlias
 
-from models.signals import Band, Flip, Input, RelativeReturn, Why
+from models.signals import Band, Flip, Forecast, Input, OrderNote, RelativeReturn, Why
 from streams.wire import Entry
 
 JsonObject: TypeAlias = Mapping[str, Any]
@@ -111,11 +111,13 @@ class Switch(Record):
     band: Band | None
     switch_cost_usd: float
     expected_gain_usd_per_hour: float
+    forecast: Forecast | None
     why: Why
     flip: Sequence[Flip]
     inputs: Sequence[Input]
     policy: str
     config_hash: str
+    order: OrderNote | None
     expired: bool = False
 
 
@@ -145,6 +147,41 @@ class Epoch(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CommandAnswer(Record):
+    """The answer to a person's command, or its end. ``outcome``: accepted, refused (see ``reason``) or ended."""
+
+    KIND: ClassVar[str] = "command"
+
+    command: str
+    action: str
+    mode: str | None
+    who: str
+    why: str
+    until_us: int | None
+    outcome: str
+    reason: str | None
+    version: int
+    loads: Sequence[str]
+    passed_over: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledgement(Record):
+    """A person's word for a switch (``confirms``: done or refused), and whether it counted (``outcome``)."""
+
+    KIND: ClassVar[str] = "ack"
+
+    ack: str
+    decision: str
+    who: str
+    confirms: str
+    note: str
+    outcome: str
+    reason: str | None
+    overdue: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
     """An entry of a kind that this version does not know, or that lacks a key of its kind: passed on as it is."""
 
@@ -167,8 +204,9 @@ class Unknown:
 
 
 OURS = frozenset(("position", "json", "more", "late", "expired"))
-KINDS: dict[str, type[Switch | Quality | Epoch]] = {kind.KIND: kind for kind in (Switch, Quality, Epoch)}
-Signal: TypeAlias = Switch | Quality | Epoch | Unknown
+Known: TypeAlias = Switch | Quality | Epoch | CommandAnswer | Acknowledgement
+KINDS: dict[str, type[Known]] = {kind.KIND: kind for kind in (Switch, Quality, Epoch, CommandAnswer, Acknowledgement)}
+Signal: TypeAlias = Known | Unknown
 
 
 def _names(cls: type[Record]) -> list[str]:

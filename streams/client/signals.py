@@ -17,6 +17,8 @@ from streams.client.records import Position, Signal, Switch, Unknown
 from streams.client.snapshot import Snapshot, snapshot_of
 from streams.client.source import AWAY, Connect, connect_to
 from streams.errors import WorldError
+from streams.redis_access import url_flaw
+from streams.tls import Tls
 from streams.wire import Names, Origin, genesis_chain
 
 Told: TypeAlias = Signal | Notice
@@ -35,6 +37,8 @@ class Signals:
         resume: positions saved before; the other miners begin at ``start``.
         start: ``now`` (a snapshot, then what comes) or ``oldest`` (all that Redis keeps).
         include_expired: hand expired switches over too, marked; else they are counted.
+        tls: whom to trust and who we are, for ``rediss://``; without it the system's authorities are trusted.
+        password: of the login in the URL, where the URL is not to hold it.
         connect: gives a client of redis-py (``decode_responses=False``); asked again after each lost connection.
         on_notice: called with each remark the moment it is noticed, in the event loop; must not block.
         options: time limits and sizes.
@@ -53,12 +57,17 @@ class Signals:
         resume: Mapping[str, Position] | None = None,
         start: Literal["now", "oldest"] = "now",
         include_expired: bool = False,
+        tls: Tls | None = None,
+        password: str | None = None,
         connect: Connect | None = None,
         on_notice: Callable[[Notice], object] | None = None,
         options: Options | None = None,
     ) -> None:
         if not url and connect is None:
             raise ValueError("neither url nor connect says where Redis is")
+        flaw = url_flaw(url) if url else None
+        if flaw is not None:
+            raise ValueError(f"url: {flaw}")
         self._options = options or Options()
         self._names = Names(origin, run)
         self._miners = None if miners is None else list(dict.fromkeys(miners))
@@ -66,7 +75,7 @@ class Signals:
         self._start = start
         self._include_expired = include_expired
         self._clock = RedisClock(self._options.max_skew_s)
-        opened = connect or (lambda: connect_to(url, self._options.answer_timeout_s))
+        opened = connect or (lambda: connect_to(url, self._options.answer_timeout_s, tls, password))
         self._fetch = Fetch(opened, self._names, self._options, self._clock, on_notice)
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from models.signals import Unconfirmed
 from streams.client.records import JsonObject, Position
 from streams.client.source import Source
 from streams.wire import Entry, Head
@@ -19,13 +20,15 @@ class Snapshot:
     """A miner as of ``position``; the entries behind it carry on from here.
 
     ``modes``: (site, load) -> hash, ai or off. ``sites``: the latest valuation of each site, at most one clock tick
-    older than the modes. ``degraded``: series that are needed and unusable. ``log_time_us`` [us UTC]: the heartbeat.
+    older than the modes. ``degraded``: series that are needed and unusable. ``unconfirmed``: switches
+    that a person is to confirm and has not. ``log_time_us`` [us UTC]: the heartbeat.
     """
 
     miner: str
     position: Position
     log_time_us: int
     degraded: tuple[str, ...]
+    unconfirmed: tuple[Unconfirmed, ...]
     modes: Mapping[tuple[str, str], str]
     sites: Mapping[str, JsonObject]
 
@@ -64,4 +67,4 @@ def compose(
         if document.get("kind") == "switch" and entry.offset > valued:
             modes[str(site), str(document["load"])] = str(document["to"])
     position = Position(head.generation, head.seq, head.chain)
-    return Snapshot(miner, position, head.log_time_us, head.degraded, modes, sites)
+    return Snapshot(miner, position, head.log_time_us, head.degraded, head.unconfirmed, modes, sites)

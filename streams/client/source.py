@@ -1,6 +1,8 @@
 """What the client asks Redis, and nothing else: TIME, heads, pages of entries, sites, which miners there are.
 
-Rights that it needs: HGETALL, XRANGE, XREVRANGE, MULTI, EXEC, TIME, SMEMBERS, SCAN, SUBSCRIBE, all of them reading.
+Rights that it needs: HGETALL, XRANGE, XREVRANGE, MULTI, EXEC, TIME, SMEMBERS, SUBSCRIBE, all of them reading, on the
+keys of the miners it follows; on `changeover:miners` only where it is told no miner. `streams/security/roles.py` grants
+just that to a desk.
 """
 
 from __future__ import annotations
@@ -9,14 +11,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, cast
 
 import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from streams.client.clock import RedisClock
+from streams.errors import WorldError
+from streams.redis_access import open_client
 from streams.sink.redis_answers import entry_of, head_of
 from streams.sink.redis_errors import redis_errors
+from streams.tls import Tls
 from streams.wire import Entry, Head, Names
 
 AWAY = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
@@ -26,13 +29,10 @@ Connect: TypeAlias = Callable[[], redis.asyncio.Redis]
 Page: TypeAlias = list[tuple[bytes, dict[bytes, bytes]]]
 
 
-def connect_to(url: str, answer_timeout_s: float) -> redis.asyncio.Redis:
+def connect_to(url: str, answer_timeout_s: float, tls: Tls | None, password: str | None) -> redis.asyncio.Redis:
     """A client that never retries by itself and gives up an answer after ``answer_timeout_s``."""
-    return redis.asyncio.Redis.from_url(
-        url,
-        socket_connect_timeout=answer_timeout_s,
-        socket_timeout=answer_timeout_s,
-        retry=Retry(NoBackoff(), 0),
+    return open_client(
+        url, tls=tls, password=password, connect_timeout_s=answer_timeout_s, answer_timeout_s=answer_timeout_s
     )
 
 
@@ -54,9 +54,17 @@ class Source:
 
     async def miners(self) -> list[str]:
         """The miners that publish, in order of name."""
-        with redis_errors(f"read {self.names.miners}"):
+        with redis_errors(f"read {self.names.miners} (a desk names the miners it follows)"):
             found = await cast("Awaitable[set[bytes]]", self.client.smembers(self.names.miners))
         return sorted(name.decode() for name in found)
+
+    async def unknown(self, miner: str) -> str:
+        """What is said where a miner has no head; which there are is told to those who may know."""
+        said = f"no stream of {miner!r} under {self.names.prefix}"
+        try:
+            return f"{said}: known are {', '.join(await self.miners()) or 'none'}"
+        except WorldError:
+            return said
 
     async def head(self, miner: str) -> Head | None:
         """Where a miner's stream stands."""
@@ -90,11 +98,11 @@ class Source:
         return head_of(head_key, head), fields, self.entries(miner, page)
 
     async def sites(self, miner: str) -> list[str]:
-        """A miner's sites, by their keys: Redis alone knows which there are."""
-        prefix = self.names.key(miner, "site:")
-        with redis_errors(f"list {prefix}*"):
-            keys = [key async for key in self.client.scan_iter(match=f"{prefix}*", count=1_000)]
-        return sorted(cast("bytes", key).decode().removeprefix(prefix) for key in keys)
+        """A miner's sites that were ever valued, in order of name."""
+        key = self.names.key(miner, "sites")
+        with redis_errors(f"read {key}"):
+            found = await cast("Awaitable[set[bytes]]", self.client.smembers(key))
+        return sorted(name.decode() for name in found)
 
     def entries(self, miner: str, page: Page) -> list[Entry]:
         """Entries as they came from XRANGE or XREAD."""

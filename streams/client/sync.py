@@ -17,6 +17,7 @@ from streams.client.records import Position, Switch, Unknown
 from streams.client.signals import Signals, Told
 from streams.client.snapshot import Snapshot
 from streams.client.source import Connect
+from streams.tls import Tls
 from streams.wire import Origin
 
 T = TypeVar("T")
@@ -46,6 +47,8 @@ class SyncSignals:
         resume: Mapping[str, Position] | None = None,
         start: Literal["now", "oldest"] = "now",
         include_expired: bool = False,
+        tls: Tls | None = None,
+        password: str | None = None,
         connect: Connect | None = None,
         on_notice: Callable[[Notice], object] | None = None,
         options: Options | None = None,
@@ -66,6 +69,8 @@ class SyncSignals:
                 resume=resume,
                 start=start,
                 include_expired=include_expired,
+                tls=tls,
+                password=password,
                 connect=connect,
                 on_notice=on_notice,
                 options=options,

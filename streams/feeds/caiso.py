@@ -1,19 +1,19 @@
 """CAISO OASIS: real-time five-minute and day-ahead prices of chosen nodes, as a zip of one CSV.
 
 A row stands for each component of a price; only the whole, LMP, is a price paid. Times are GMT. An error comes as 200
-with an XML document in the zip.
+with an XML document in the zip. Corrections come as other prices of the same intervals: days gone by are read again.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, timedelta
+from datetime import UTC, date, timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from models.records import HOUR_US, MINUTE_US
+from models.records import HOUR_US, MINUTE_US, SECOND_US
 from streams.errors import FeedError
 from streams.feeds.contract import Options, Parsed, Source
 from streams.feeds.http import PollFeed, Request
@@ -65,6 +65,12 @@ class CaisoOptions(PowerOptions):
     every_s: Annotated[float, Field(ge=30, le=900, description="Time between rounds of requests [s].")] = 60
     pause_s: Annotated[float, Field(ge=0.1, le=60, description="Least time between requests [s]; 429 under 5.")] = 5.5
     day_ahead: Annotated[bool, Field(description="Whether day-ahead prices are fetched.")] = True
+    correction_days: Annotated[
+        int, Field(ge=0, le=31, description="Days before today that are read again, for corrections; 0: none.")
+    ] = 5
+    corrections_every_s: Annotated[
+        float, Field(ge=600, le=86_400, description="Time between readings of those days [s].")
+    ] = 21_600
 
 
 def _report(raw: RawRecord) -> bytes:
@@ -115,6 +121,8 @@ def parse_da(raw: RawRecord) -> Parsed:
 
 
 PARSERS = {RT: parse_rt, DA: parse_da}
+REPORTS = {RT: ("PRC_INTVL_LMP", "3", "RTM"), DA: ("PRC_LMP", "12", "DAM")}
+"""Report, its version and the market run, by the parser that reads it."""
 
 
 def gmt(us: int) -> str:
@@ -126,27 +134,49 @@ def gmt(us: int) -> str:
     return f"{wall_of(us, UTC):%Y%m%dT%H:%M}-0000"
 
 
+def days(first: date, count: int) -> tuple[str, str]:
+    """Start and end of Pacific days, as OASIS takes them.
+
+    >>> days(date(2025, 3, 9), 1)
+    ('20250309T08:00-0000', '20250310T07:00-0000')
+    """
+    return gmt(midnight_us(first, PACIFIC)), gmt(midnight_us(first + timedelta(days=count), PACIFIC))
+
+
 class Rounds:
-    """What is asked in a round: the last half hour in real time; every ten minutes today and tomorrow, day ahead."""
+    """What is asked in a round: the last half hour in real time; every ten minutes today and tomorrow, day ahead.
+
+    Now and then also the days gone by, for corrections: one report of one day in a round, as each request has to wait
+    for its turn and real time comes first.
+    """
 
     def __init__(self, options: CaisoOptions) -> None:
         self._options = options
         self._note = note_of(options.nodes)
         self._day_ahead = Every(DAY_AHEAD_EVERY_US)
+        self._corrections = Every(int(options.corrections_every_s * SECOND_US))
+        self._again: list[tuple[str, date]] = []
 
     def __call__(self, now_us: int) -> list[Request]:
         """Requests of the round that begins now [us UTC]."""
         interval_us = now_us // FIVE_US * FIVE_US
         window = gmt(interval_us - BACK_US), gmt(interval_us + FIVE_US)
-        asked = [self._request(RT, "PRC_INTVL_LMP", "3", "RTM", window)]
+        today = wall_of(now_us, PACIFIC).date()
+        asked = [self._request(RT, window)]
         if self._options.day_ahead and self._day_ahead.is_due(now_us):
-            today = wall_of(now_us, PACIFIC).date()
-            days = gmt(midnight_us(today, PACIFIC)), gmt(midnight_us(today + timedelta(days=2), PACIFIC))
-            asked.append(self._request(DA, "PRC_LMP", "12", "DAM", days))
+            asked.append(self._request(DA, days(today, 2)))
+        if self._options.correction_days and self._corrections.is_due(now_us):
+            feeds = (RT, DA) if self._options.day_ahead else (RT,)
+            back = range(1, self._options.correction_days + 1)
+            self._again = [(feed, today - timedelta(days=ago)) for ago in back for feed in feeds]
+        elif self._again:
+            feed, day = self._again.pop(0)
+            asked.append(self._request(feed, days(day, 1)))
         return asked
 
-    def _request(self, feed: str, report: str, version: str, run: str, window: tuple[str, str]) -> Request:
+    def _request(self, feed: str, window: tuple[str, str]) -> Request:
         """One report over a window, as CSV."""
+        report, version, run = REPORTS[feed]
         query = {
             "resultformat": "6",
             "queryname": report,
@@ -176,11 +206,14 @@ SOURCE = Source(
     documentation=(
         "https://www.caiso.com/documents/oasisapispecification.pdf",
         "https://www.caiso.com/documents/oasis-frequently-asked-questions.pdf",
+        "https://github.com/gridstatus/gridstatus/pull/900",
     ),
     etiquette="One request in 5.5 s: OASIS answers 429 below 5 s and asks to wait 5 s",
     unconfirmed=(
         "How late real-time prices stand in OASIS: five minutes are allowed for",
-        "Corrections (PRC_CORR_GRP) are not fetched: how far back they reach is not documented alike everywhere",
+        "How far back corrections reach: five days are read again every six hours; sources say 3 to 14",
+        "How many nodes one query takes: all nodes named are asked for in one",
+        "PRC_CORR_GRP, which lists what was corrected, gives no price by node and is not fetched",
     ),
     defaults_on=False,
 )

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.records import Record
+from models.commands import Record
 from streams.wire import RawRecord
 
 Kind = Literal["btc", "network", "hashprice", "power", "gpu", "private"]

@@ -13,10 +13,21 @@ from urllib.parse import urlencode
 
 from pydantic import Field
 
-from models.records import MINUTE_US, SECOND_US
+from models.records import HOUR_US, MINUTE_US, SECOND_US
 from streams.errors import FeedError
 from streams.feeds.contract import Appender, Options, Parsed, Source
-from streams.feeds.ercot_prices import DST, HOUR, NODE, add_rows, keep, market
+from streams.feeds.ercot_prices import (
+    CORRECTED,
+    CORRECTION_TIME,
+    DST,
+    HOUR,
+    INTERVAL,
+    NODE,
+    add_rows,
+    corrected,
+    keep,
+    market,
+)
 from streams.feeds.http import Client, Request
 from streams.feeds.local_time import CENTRAL, wall_of
 from streams.feeds.power_polling import Rounds
@@ -28,6 +39,7 @@ from streams.wire import RawRecord
 
 NAME = "ercot-api"
 SPP, DAM = f"{NAME}:spp", f"{NAME}:dam"
+SPP_CORRECTIONS, DAM_CORRECTIONS = f"{NAME}:spp-corrections", f"{NAME}:dam-corrections"
 USER, PASSWORD, KEY = "ERCOT_API_USERNAME", "ERCOT_API_PASSWORD", "ERCOT_API_KEY"
 CLIENT_ID = "fec253ea-0d06-4272-a5e6-b478baeecd70"
 """Of every user of the public API (https://developer.ercot.com/applications/pubapi/user-guide/registration-and-authentication/)."""
@@ -35,9 +47,21 @@ CLIENT_ID = "fec253ea-0d06-4272-a5e6-b478baeecd70"
 TOKEN_US = 55 * MINUTE_US
 """A token is valid for an hour and cannot be renewed; another is asked for a little earlier."""
 
-PATHS = {SPP: "np6-905-cd/spp_node_zone_hub", DAM: "np4-190-cd/dam_stlmnt_pnt_prices"}
+PATHS = {
+    SPP: "np6-905-cd/spp_node_zone_hub",
+    DAM: "np4-190-cd/dam_stlmnt_pnt_prices",
+    SPP_CORRECTIONS: "np4-197-m/rtm_price_corrections_spp",
+    DAM_CORRECTIONS: "np4-196-m/dam_price_corrections_spp",
+}
+POINT = {SPP_CORRECTIONS: "settlementPointName"}
+"""How a report calls its point among its parameters, where not ``settlementPoint``."""
+
 MOST_NODES_OF_A_KEY = 20
-PAGE = "1000"
+PAGE, LARGE_PAGE = "1000", "3000"
+"""Rows of an answer: 31 days of corrected quarter hours are 2,976."""
+
+CORRECTED_DAYS = 30
+"""Prices are final after two business days; the board may correct them for thirty days more (protocols, NPRR 474)."""
 
 
 class ErcotApiOptions(PowerOptions):
@@ -53,6 +77,7 @@ class ErcotApiOptions(PowerOptions):
         float, Field(ge=0.1, le=60, description="Least time between requests [s]; 30 a minute are allowed.")
     ] = 2.1
     day_ahead: Annotated[bool, Field(description="Whether day-ahead prices are fetched.")] = True
+    corrections: Annotated[bool, Field(description="Whether corrections of printed prices are fetched.")] = True
 
 
 def _table(payload: bytes, required: tuple[tuple[str, ...], ...]) -> Iterator[tuple[str, Mapping[str, object]]]:
@@ -81,7 +106,7 @@ def _table(payload: bytes, required: tuple[tuple[str, ...], ...]) -> Iterator[tu
 def _parse(raw: RawRecord, kind: Literal["rt", "da"]) -> Parsed:
     """Prices of one answer."""
     prices = Prices(raw, market(NAME, kind), Wanted.of(raw.note))
-    interval = (("deliveryinterval",),) if kind == "rt" else ()
+    interval = (INTERVAL,) if kind == "rt" else ()
     columns = (("deliverydate",), HOUR, *interval, NODE, ("settlementpointprice",), DST)
     add_rows(prices, keep(prices, _table(raw.payload, columns)), "settlementpointprice")
     return prices.done()
@@ -97,7 +122,31 @@ def parse_dam(raw: RawRecord) -> Parsed:
     return _parse(raw, "da")
 
 
-PARSERS = {SPP: parse_spp, DAM: parse_dam}
+def _parse_corrections(raw: RawRecord, kind: Literal["rt", "da"]) -> Parsed:
+    """Corrected prices. A point that was not corrected is no fault."""
+    prices = Prices(raw, market(NAME, kind), Wanted.of(raw.note))
+    interval = (INTERVAL,) if kind == "rt" else ()
+    columns = (("deliverydate",), HOUR, *interval, NODE, CORRECTED, CORRECTION_TIME, DST)
+    add_rows(prices, corrected(prices, keep(prices, _table(raw.payload, columns))), CORRECTED[0])
+    return prices.done(all_expected=False)
+
+
+def parse_spp_corrections(raw: RawRecord) -> Parsed:
+    """Corrected real-time prices (NP4-197-M)."""
+    return _parse_corrections(raw, "rt")
+
+
+def parse_dam_corrections(raw: RawRecord) -> Parsed:
+    """Corrected day-ahead prices (NP4-196-M)."""
+    return _parse_corrections(raw, "da")
+
+
+PARSERS = {
+    SPP: parse_spp,
+    DAM: parse_dam,
+    SPP_CORRECTIONS: parse_spp_corrections,
+    DAM_CORRECTIONS: parse_dam_corrections,
+}
 
 
 class ErcotApiFeed(Rounds):
@@ -110,15 +159,22 @@ class ErcotApiFeed(Rounds):
         self._token = ""
         self._token_until_us = 0
         self._day_ahead = Every(10 * MINUTE_US)
+        self._corrections = Every(HOUR_US)
+        self._again: list[tuple[str, str]] = []
 
     async def go_round(self, client: Client, out: Appender) -> None:
-        """Each point in real time; every ten minutes each point day ahead."""
+        """Each point in real time; every ten minutes each day ahead; every hour its corrections, one in a round."""
         now = now_us()
         day_ahead = self._options.day_ahead and self._day_ahead.is_due(now)
         try:
             for feed in (SPP, DAM) if day_ahead else (SPP,):
                 for node in self._options.nodes:
                     await self._ask(client, out, feed, node, now)
+            if self._options.corrections and self._corrections.is_due(now):
+                feeds = (SPP_CORRECTIONS, DAM_CORRECTIONS) if self._options.day_ahead else (SPP_CORRECTIONS,)
+                self._again = [(feed, node) for node in self._options.nodes for feed in feeds]
+            elif self._again:
+                await self._ask(client, out, *self._again.pop(0), now)
         except FeedError as fault:
             if not fault.retriable:
                 self._token_until_us = 0  # it may have been the token
@@ -126,15 +182,19 @@ class ErcotApiFeed(Rounds):
             raise
 
     async def _ask(self, client: Client, out: Appender, feed: str, node: str, now: int) -> None:
-        """Prices of one point: of today and, an hour after midnight still, of yesterday; day ahead also of tomorrow."""
-        since = wall_of(now - 3_600 * SECOND_US, CENTRAL).date()
-        until = wall_of(now, CENTRAL).date() + timedelta(days=1 if feed == DAM else 0)
+        """Prices of one point: of today and, an hour after midnight still, of yesterday; day ahead also of tomorrow.
+
+        Corrections of the last thirty days.
+        """
+        large = feed in {SPP_CORRECTIONS, DAM_CORRECTIONS}
+        since = wall_of(now - 3_600 * SECOND_US, CENTRAL).date() - timedelta(days=CORRECTED_DAYS if large else 0)
+        until = wall_of(now, CENTRAL).date() + timedelta(days=1 if feed in {DAM, DAM_CORRECTIONS} else 0)
         query = {
             "deliveryDateFrom": since.isoformat(),
             "deliveryDateTo": until.isoformat(),
-            "settlementPoint": node,
+            POINT.get(feed, "settlementPoint"): node,
             "page": "1",
-            "size": PAGE,
+            "size": LARGE_PAGE if large else PAGE,
         }
         headers = {
             "Ocp-Apim-Subscription-Key": self._keys[KEY],
@@ -190,6 +250,9 @@ SOURCE = Source(
         "https://github.com/ercot/api-specs/blob/main/pubapi/pubapi-apim-api.json",
     ),
     etiquette="30 requests a minute: one in 2.1 s; addresses outside the United States are refused",
-    unconfirmed=("Whether the API prints DSTFlag as true and false or Y and N: both are read",),
+    unconfirmed=(
+        "Whether the API prints DSTFlag as true and false or Y and N: both are read",
+        "Columns of the corrections, taken from their parameters: no answer is at hand",
+    ),
     defaults_on=False,
 )

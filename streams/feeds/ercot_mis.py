@@ -13,11 +13,22 @@ from models.records import HOUR_US, MINUTE_US, SECOND_US
 from streams.errors import FeedError
 from streams.feeds.contract import Appender, Options, Parsed, Source
 from streams.feeds.ercot_documents import Document, documents
-from streams.feeds.ercot_prices import DST, HOUR, NODE, Row, add_rows, keep, market
+from streams.feeds.ercot_prices import (
+    CORRECTED,
+    CORRECTION_TIME,
+    DST,
+    HOUR,
+    INTERVAL,
+    NODE,
+    add_rows,
+    corrected,
+    keep,
+    market,
+)
 from streams.feeds.http import Client, Request
-from streams.feeds.local_time import CENTRAL, QUARTER_US, read_wall, wall_us
+from streams.feeds.local_time import QUARTER_US
 from streams.feeds.power_reading import PowerOptions, Prices, Wanted, note_of, table, with_nodes
-from streams.feeds.reading import each, iso_us, text, unzipped
+from streams.feeds.reading import iso_us, unzipped
 from streams.now import now_us
 from streams.wire import RawRecord
 
@@ -77,9 +88,6 @@ def _published(wanted: Wanted) -> int | None:
 
 
 COLUMNS = (("deliverydate",), HOUR, NODE, DST)
-INTERVAL = ("deliveryinterval",)
-CORRECTED = ("sppcorrected",)
-CORRECTION_TIME = ("pricecorrectiontime",)
 
 
 def _csv(raw: RawRecord, columns: Sequence[Sequence[str]]) -> Iterator[tuple[str, Mapping[str, object]]]:
@@ -114,16 +122,7 @@ def _parse_corrections(raw: RawRecord, kind: Literal["rt", "da"]) -> Parsed:
     """Corrected prices: of several corrections of an interval the latest counts. A node not corrected is no fault."""
     prices = Prices(raw, market(NAME, kind), Wanted.of(raw.note))
     columns = (*COLUMNS, *((INTERVAL,) if kind == "rt" else ()), CORRECTED, CORRECTION_TIME)
-    latest: dict[tuple[str, ...], Row] = {}
-    parts = ("deliverydate", HOUR[0], INTERVAL[0], DST[0])
-    for row in keep(prices, _csv(raw, columns)):
-        with each(prices.parsed, row.what):
-            corrected_us = wall_us(read_wall(text(row.found, CORRECTION_TIME[0])), CENTRAL)
-            key = (row.node, *(str(row.found.get(part, "")) for part in parts))
-            before = latest.get(key)
-            if before is None or (before.publish_time_us or 0) <= corrected_us:
-                latest[key] = Row(row.what, row.node, row.found, corrected_us)
-    add_rows(prices, list(latest.values()), CORRECTED[0])
+    add_rows(prices, corrected(prices, keep(prices, _csv(raw, columns))), CORRECTED[0])
     return prices.done(all_expected=False)
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 from models.records import MINUTE_US, SECOND_US
 from streams.errors import FeedError
-from streams.feeds.local_time import hour_ending, quarter_of, read_date, read_hour
+from streams.feeds.local_time import CENTRAL, hour_ending, quarter_of, read_date, read_hour, read_wall, wall_us
 from streams.feeds.power_reading import Market, Prices, node_of
 from streams.feeds.reading import each, given, number, text
 from streams.fleetfile_errors import shown
@@ -27,6 +27,9 @@ MAX_AHEAD_US = 2 * SECOND_US
 NODE = ("settlementpoint", "settlementpointname")
 HOUR = ("hourending", "deliveryhour")
 DST = ("dstflag", "repeatedhourflag")
+INTERVAL = ("deliveryinterval",)
+CORRECTED = ("sppcorrected",)
+CORRECTION_TIME = ("pricecorrectiontime",)
 ENERGY_WEIGHTED = "EW"
 """Types LZEW and LZ_DCEW print a load zone's name with another price, weighted by energy: not the zone's price."""
 
@@ -97,6 +100,20 @@ def keep(
             if prices.wants(node):
                 kept.append(Row(what, node, row, publish_time_us))
     return kept
+
+
+def corrected(prices: Prices, rows: Iterable[Row]) -> list[Row]:
+    """Of several corrections of an interval the latest, published at its time of correction (Central)."""
+    latest: dict[tuple[str, ...], Row] = {}
+    parts = ("deliverydate", HOUR[0], INTERVAL[0], DST[0])
+    for row in rows:
+        with each(prices.parsed, row.what):
+            corrected_us = wall_us(read_wall(text(row.found, CORRECTION_TIME[0])), CENTRAL)
+            key = (row.node, *(str(row.found.get(part, "")) for part in parts))
+            before = latest.get(key)
+            if before is None or (before.publish_time_us or 0) <= corrected_us:
+                latest[key] = Row(row.what, row.node, row.found, corrected_us)
+    return list(latest.values())
 
 
 def add_rows(prices: Prices, rows: list[Row], price: str) -> None:

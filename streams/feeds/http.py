@@ -19,6 +19,7 @@ import orjson
 from streams.errors import FeedError
 from streams.feeds.contract import Appender, Parse
 from streams.feeds.http_answers import (
+    AbsentError,
     Answer,
     Request,
     clean,
@@ -37,9 +38,12 @@ __all__ = ["Answer", "Client", "PollFeed", "Request", "joined", "parts_of"]
 
 AGENT = "changeover"
 MOST_REDIRECTS = 3
+NOT_FOUND = 404
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 JITTER = 0.1
 MOST_FAILURES_OF_A_ROUND = 2
+MOST_PLACES = 256
+"""Answers remembered to be compared with the next: more than any round asks for, and files of days gone by fall out."""
 
 
 class Client:
@@ -79,6 +83,7 @@ class Client:
         """Ask once and wait for the whole answer.
 
         Raises:
+            AbsentError: 404 to a request whose file may not be there yet.
             FeedError: no answer, a broken one or any status but 2xx; ``retriable`` unless the request itself is wrong,
                 ``retry_after_s`` where the source gave a time. 401 and 403 say that the key must be checked.
         """
@@ -102,6 +107,8 @@ class Client:
             ) as response:
                 body = await whole_body(response, request)
                 receipt_time_us = now_us()
+                if response.status == NOT_FOUND and request.may_be_absent:
+                    raise AbsentError(f"{request.place}: not there yet")
                 if response.status not in REDIRECTS:
                     if not 200 <= response.status < 300:
                         raise self._refused(request, response, body)
@@ -169,10 +176,11 @@ class PollFeed:
         """Ask everything once. One failure costs the others nothing; two, or a source that asks for peace, end it."""
         failures: list[FeedError] = []
         asked = [(place_of(request), request) for request in self._requests(now_us())]
-        self._seen = {place: self._seen[place] for place, _ in asked if place in self._seen}
         for place, request in asked:
             try:
                 await self._keep(place, await client.fetch(request), out)
+            except AbsentError:
+                continue
             except FeedError as fault:
                 failures.append(fault)
                 if not fault.retriable or fault.retry_after_s is not None or len(failures) >= MOST_FAILURES_OF_A_ROUND:
@@ -193,7 +201,10 @@ class PollFeed:
                 self._check(raw)
             except (FeedError, ValueError) as fault:
                 raise FeedError(f"{request.place}: {fault}", retriable=True) from fault
+        self._seen.pop(place, None)
         self._seen[place] = digest
+        for oldest in list(self._seen)[:-MOST_PLACES]:
+            del self._seen[oldest]
 
 
 def place_of(request: Request) -> bytes:

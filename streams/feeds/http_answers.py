@@ -22,9 +22,17 @@ SHORTEST_SECRET = 6
 GZIP = 16 + zlib.MAX_WBITS
 
 
+class AbsentError(FeedError):
+    """What was asked for is not there yet, and the request said that this may be so."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request and the parser its answer is for. ``headers``, ``query`` and ``body`` may hold secrets."""
+    """One request and the parser its answer is for. ``headers``, ``query`` and ``body`` may hold secrets.
+
+    ``may_be_absent``: it asks for a file that is published at a time not known exactly, and 404 says that it is not
+    there yet.
+    """
 
     feed: str
     url: str
@@ -33,6 +41,7 @@ class Request:
     body: bytes | None = field(default=None, repr=False)
     note: str = ""
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    may_be_absent: bool = False
 
     @property
     def place(self) -> str:

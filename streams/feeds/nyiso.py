@@ -46,6 +46,7 @@ FIRST_ROW_MIN, LAST_ROW_MIN = 6, 20
 """Minutes after midnight until which a new day's file may not be there, and the last rows of the old may yet come."""
 
 PUBLISHED_HOUR = 12
+"""From this hour on, Eastern, the day-ahead file of tomorrow is looked for; until it is there nothing is wrong."""
 
 LBMP, LOSSES, CONGESTION = "lbmpmwhr", "marginalcostlossesmwhr", "marginalcostcongestionmwhr"
 COLUMNS = (("timestamp",), ("name",), ("ptid",), (LBMP,), (LOSSES,), (CONGESTION, "marginalcostcongestionmwh"))
@@ -210,12 +211,13 @@ class Rounds:
         asked = [self._file(RT, "realtime", "realtime_zone", day) for day in days]
         if self._options.day_ahead and self._day_ahead.is_due(now_us):
             days = [now, tomorrow] if now.hour >= PUBLISHED_HOUR else [now]
-            asked += [self._file(DA, "damlbmp", "damlbmp_zone", day) for day in days]
+            asked += [self._file(DA, "damlbmp", "damlbmp_zone", day, may_be_absent=day > now) for day in days]
         return asked
 
-    def _file(self, feed: str, folder: str, report: str, day: datetime) -> Request:
+    def _file(self, feed: str, folder: str, report: str, day: datetime, *, may_be_absent: bool = False) -> Request:
         """The file of a report of a day."""
-        return Request(feed=feed, url=f"{self._options.url}/{folder}/{day:%Y%m%d}{report}.csv", note=self._note)
+        url = f"{self._options.url}/{folder}/{day:%Y%m%d}{report}.csv"
+        return Request(feed=feed, url=url, note=self._note, may_be_absent=may_be_absent)
 
 
 def _build(options: Options, _: Mapping[str, str]) -> PollFeed:
@@ -245,7 +247,6 @@ SOURCE = Source(
     etiquette="No limit is documented; a second between requests, a file of five minutes asked for once a minute",
     unconfirmed=(
         "A row of the look-ahead run whose interval has just begun cannot be told from the final one that replaces it",
-        "By noon, Eastern, the day-ahead file of tomorrow is taken to be there",
     ),
     defaults_on=False,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeVar
 
@@ -199,7 +199,24 @@ def table(body: bytes, required: Sequence[Sequence[str]]) -> Iterator[tuple[int,
     for count, (line, row) in enumerate(csv_rows(body, exact)):
         if count >= MOST_ROWS:
             raise FeedError(f"the CSV has more than {MOST_ROWS} rows")
-        yield line, row if RAGGED in row else {names.get(name, plain(name)): value for name, value in row.items()}
+        yield line, row if RAGGED in row else {names.get(name) or plain(name): value for name, value in row.items()}
+
+
+def lines_of(body: bytes, nodes: Collection[str] | None, *, header: int = 1) -> bytes:
+    r"""The file with every line emptied that names none of the nodes (None: all are kept), below ``header`` lines.
+
+    A file of a day holds forty thousand rows and a fleet reads one node of it: lines are compared a hundred times
+    faster than they are read. Numbers of lines stay as they were.
+
+    >>> lines_of(b"Node,LMP\nHUB,21.5\nZONE,20\nHUB,22\n", ["HUB"])
+    b'Node,LMP\nHUB,21.5\n\nHUB,22\n'
+    """
+    if not nodes or any('"' in node for node in nodes):  # a quote is written twice in a file
+        return body
+    wanted = [node.encode() for node in nodes]
+    lines = body.split(b"\n")
+    kept = (line if any(node in line for node in wanted) else b"" for line in lines[header:])
+    return b"\n".join([*lines[:header], *kept])
 
 
 def node_of(row: Mapping[str, object], key: str) -> str:

@@ -14,17 +14,15 @@ from aiokafka.structs import RecordMetadata
 
 from streams.errors import WorldError
 from streams.log.backlog import Backlog, Item, Limits, QueueFullError, RecordTooLargeError
-from streams.log.connection import Connection, as_connection, broker_errors, explain, probe
+from streams.log.connection import NOT_ALLOWED, Connection, as_connection, broker_errors, explain, probe_writer
 from streams.log.topics import require_topic
 from streams.wire import MAX_MESSAGE_BYTES
 
 LOG = logging.getLogger(__name__)
 
 BATCH_BYTES = 1024 * 1024
-FLUSH_S = 5.0
-CLOSE_S = 1.0
-FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 5.0
+FLUSH_S, CLOSE_S = 5.0, 1.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 SHORTEST_OUTAGE_S = 0.2
 OUTAGES = (KafkaError, ProducerClosed, OSError, TimeoutError)
 TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
@@ -69,7 +67,7 @@ class TopicProducer:
         Raises:
             WorldError: no broker answers, or it has no such topic.
         """
-        self.idempotent = (await probe(self.connection)).idempotent
+        self.idempotent = (await probe_writer(self.connection, self.topic)).idempotent
         if not self.idempotent:
             LOG.warning("Kafka at %s gives no producer ids: appending without them", self.connection.bootstrap)
         await require_topic(self.connection, self.topic)
@@ -184,6 +182,8 @@ class TopicProducer:
                 self._narrow(exc)
             except OUTAGES as exc:
                 self._note_outage(exc)
+                if isinstance(exc, NOT_ALLOWED):
+                    self._refuse(exc)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
                 await self._reconnect()
@@ -230,6 +230,13 @@ class TopicProducer:
         first.fail(refusal)
         self.stats.refused += 1
         self._under_way = []
+
+    def _refuse(self, error: KafkaError) -> None:
+        """Whoever waits for a record that our user may not append is told; what nobody waits for is kept."""
+        refusal = WorldError(f"Kafka takes no records for {self.topic}: {explain(error)[0]}")
+        for item in self._under_way:
+            item.fail(refusal)
+        self._under_way = [item for item in self._under_way if item.done is None]
 
     def _note_outage(self, error: BaseException) -> None:
         reason, _ = explain(error)

@@ -7,12 +7,13 @@
 -- round what is longer than 14); they are compared as doubles, which are exact below 2^53.
 
 local LARGEST = 9007199254740991
-local FIXED = 17 -- arguments of write before the first entry
+local FIXED = 18 -- arguments of write before the first entry
 local PER_ENTRY = 4 -- offset, seq, chain, json
 local PAGE = 1000 -- stored entries read at a time
 local NUMBERS = {'generation', 'epoch', 'from', 'to', 'before', 'log_time', 'trim_below', 'count', 'sites'}
 local HEAD_NUMBERS = {'generation', 'epoch', 'offset', 'seq', 'oldest'}
-local HEAD = {'generation', 'epoch', 'offset', 'raw_hash', 'seq', 'chain', 'oldest', 'log_time_us', 'model', 'degraded'}
+local HEAD = {'generation', 'epoch', 'offset', 'raw_hash', 'seq', 'chain', 'oldest', 'log_time_us', 'model', 'degraded',
+  'unconfirmed'}
 
 local function whole(text)
   if text == '0' then return 0 end
@@ -70,7 +71,7 @@ end
 -- Sites follow the entries: for each the number of its fields, then field and value in turn.
 local function parse_sites(batch, keys, args)
   local at = FIXED + PER_ENTRY * batch.count + 1
-  if #keys ~= 2 + batch.sites then return 'keys and sites do not match' end
+  if #keys ~= 2 + batch.sites + (batch.sites > 0 and 1 or 0) then return 'keys and sites do not match' end
   batch.site_at = {}
   for i = 1, batch.sites do
     local fields = whole(args[at])
@@ -243,15 +244,19 @@ local function denied(...)
   return redis.error_reply('NOPERM this user may not run ' .. command[1] .. ' on ' .. command[2])
 end
 
+-- The name of a site whose key is at i: its key is `<miner>:site:<name>`, and `<miner>:sites` is as long as the prefix.
+local function site_name(keys, i) return string.sub(keys[i], #keys[3] + 1) end
+
 local function unwritable(keys, channel, trims)
   local no = denied('XADD', keys[2], '1-0', 'offset', '0') or denied('HSET', keys[1], 'seq', '0')
     or denied('PUBLISH', channel, '') or (trims and denied('XTRIM', keys[2], 'MINID', '1-0'))
   for i = 3, #keys do
     if no then return no end
-    no = denied('HSET', keys[i], 'json', '')
+    local wanted = i == 3 and 'set' or 'hash'
+    no = i == 3 and denied('SADD', keys[i], '') or i > 3 and denied('HSET', keys[i], 'json', '') or nil
     local kind = redis.call('TYPE', keys[i])['ok']
-    if kind ~= 'none' and kind ~= 'hash' then
-      return redis.error_reply('WRONGTYPE key ' .. keys[i] .. ' holds a ' .. kind .. ', a hash belongs there')
+    if kind ~= 'none' and kind ~= wanted then
+      return redis.error_reply('WRONGTYPE key ' .. keys[i] .. ' holds a ' .. kind .. ', a ' .. wanted .. ' belongs there')
     end
   end
   return no
@@ -270,15 +275,16 @@ local function append(keys, args, batch, seq, oldest)
   local chain = batch.count > 0 and args[at + 3] or batch.chain_before
   redis.call('HSET', keys[1], 'generation', args[1], 'epoch', args[2], 'offset', args[6], 'raw_hash', args[10],
     'seq', digits(batch.last), 'chain', chain, 'oldest', digits(kept_from), 'log_time_us', args[11],
-    'model', args[12], 'degraded', args[13])
+    'model', args[12], 'degraded', args[13], 'unconfirmed', args[18])
   if kept_from > oldest then redis.call('XTRIM', keys[2], 'MINID', '=', id(kept_from)) end
   for i = 1, batch.sites do
-    redis.call('HSET', keys[2 + i], unpack(args, batch.site_at[i][1], batch.site_at[i][2]))
+    redis.call('HSET', keys[3 + i], unpack(args, batch.site_at[i][1], batch.site_at[i][2]))
+    redis.call('SADD', keys[3], site_name(keys, 3 + i))
   end
   return appended
 end
 
--- keys: head, stream, one per site. Answers status, appended, the head's offset and seq, then the reason.
+-- keys: head, stream, then, where there are sites, the set of them and one per site. Answers status, appended, the head's offset and seq, then the reason.
 local function write(keys, args)
   local batch, wrong = parse_numbers(args)
   wrong = wrong or parse_entries(batch, args) or parse_sites(batch, keys, args)

@@ -49,6 +49,10 @@ class Sink(Protocol):
         """A site's latest valuation as last written with a batch; empty where there is none."""
         ...
 
+    async def sites(self, miner: str) -> list[str]:
+        """A miner's sites that were ever valued, in order of name."""
+        ...
+
     async def store_checkpoint(self, miner: str, offset: int, blob: bytes, generation: int | None = None) -> bool:
         """Keep ``blob`` as the engine's state after ``offset``; True when the checkpoint kept is of this offset.
 

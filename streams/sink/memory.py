@@ -72,6 +72,7 @@ class MemorySink:
             log_time_us=batch.log_time_us,
             model_version=batch.model_version,
             degraded=tuple(batch.degraded),
+            unconfirmed=tuple(batch.unconfirmed),
         )
         for site, fields in batch.sites.items():
             record.sites.setdefault(site, {}).update(fields)
@@ -102,6 +103,10 @@ class MemorySink:
     async def site(self, miner: str, site: str) -> dict[str, str]:
         """A site's latest valuation; empty where there is none."""
         return dict(self.record(miner).sites.get(site, {}))
+
+    async def sites(self, miner: str) -> list[str]:
+        """A miner's sites that were ever valued, in order of name."""
+        return sorted(self.record(miner).sites)
 
     async def store_checkpoint(self, miner: str, offset: int, blob: bytes, generation: int | None = None) -> bool:
         """Keep a checkpoint unless a newer one is there, the head is not so far, or of another generation."""
@@ -164,7 +169,9 @@ class MemorySink:
         if head is not None:
             if not kept:
                 raise WorldError(hole(miner, 0, 0))
-            record.head = replace(head, seq=kept[-1].seq, chain=kept[-1].chain, oldest_seq=kept[0].seq, degraded=())
+            record.head = replace(
+                head, seq=kept[-1].seq, chain=kept[-1].chain, oldest_seq=kept[0].seq, degraded=(), unconfirmed=()
+            )
         return True
 
     async def mark_trim(self, miner: str, generation: int, below: int) -> None:

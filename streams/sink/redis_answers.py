@@ -77,6 +77,7 @@ def head_of(key: str, found: Mapping[bytes, bytes]) -> Head | None:
             log_time_us=int(fields["log_time_us"]),
             model_version=fields["model"],
             degraded=tuple(orjson.loads(fields["degraded"])),
+            unconfirmed=tuple(orjson.loads(fields.get("unconfirmed", "[]"))),
         )
     except (KeyError, ValueError) as exc:
         raise WorldError(

@@ -120,6 +120,13 @@ class RedisSink:
             found = await cast("Awaitable[dict[bytes, bytes]]", self._client.hgetall(key))
         return {name.decode(): value.decode() for name, value in found.items()}
 
+    async def sites(self, miner: str) -> list[str]:
+        """A miner's sites that were ever valued, in order of name."""
+        key = self._names.key(miner, "sites")
+        with redis_errors(f"read {key}"):
+            found = await cast("Awaitable[set[bytes]]", self._client.smembers(key))
+        return sorted(name.decode() for name in found)
+
     async def store_checkpoint(self, miner: str, offset: int, blob: bytes, generation: int | None = None) -> bool:
         """Keep a checkpoint unless a newer one is there, the head is not so far, or of another generation."""
         if offset < 0:
@@ -198,7 +205,9 @@ class RedisSink:
         """Keys and arguments of the write function, in the order in which ``changeover.lua`` reads them."""
         miner, names = batch.miner, self._names
         keys = [names.key(miner, "head"), names.key(miner, "signals")]
-        keys.extend(names.key(miner, f"site:{site}") for site in batch.sites)
+        if batch.sites:
+            keys.append(names.key(miner, "sites"))
+            keys.extend(names.key(miner, f"site:{site}") for site in batch.sites)
         arguments: list[Any] = [
             batch.generation,
             batch.epoch,
@@ -217,6 +226,7 @@ class RedisSink:
             names.key(miner, "live"),
             len(batch.entries),
             len(batch.sites),
+            orjson.dumps(list(batch.unconfirmed)),
         ]
         for entry in batch.entries:
             arguments += (entry.offset, entry.seq, entry.chain, entry.json)

@@ -29,7 +29,8 @@ local function generation(keys, args)
   if aside then redis.call('RENAME', keys[2], keys[3]) end
   redis.call('DEL', keys[1], keys[4])
   redis.call('HSET', keys[1], 'generation', args[2], 'epoch', '0', 'offset', '-1', 'raw_hash', '', 'seq', '0',
-    'chain', args[3], 'oldest', '1', 'log_time_us', '0', 'model', '', 'degraded', '[]')
+    'chain', args[3], 'oldest', '1', 'log_time_us', '0', 'model', '', 'degraded', '[]',
+    'unconfirmed', '[]')
   return {'DONE', args[2]}
 end
 
@@ -69,7 +70,7 @@ local function refill(keys, args)
     redis.call('HSET', keys[1], 'generation', args[at + 2], 'epoch', args[at + 3], 'offset', args[at + 4],
       'raw_hash', args[at + 5], 'seq', string.match(filled.last_id, '^%d+'), 'chain', stored_chain(filled.last),
       'oldest', string.match(filled.first[1], '^%d+'), 'log_time_us', args[at + 6], 'model', args[at + 7],
-      'degraded', '[]')
+      'degraded', '[]', 'unconfirmed', '[]')
   end
   return {'DONE', digits(last or 0)}
 end

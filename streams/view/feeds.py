@@ -13,16 +13,20 @@ from rich.text import Text
 STATES = {"on": "green", "waiting": "yellow", "done": "dim", "off": "dim"}
 SHOWN_SERIES = 4
 HOURS_S = 2 * 3_600.0
+SKEW_S = 2.0
+"""A source's clock may run before ours by so much: its prices are of now."""
 
 
 def ago(seconds: float | None) -> str:
-    """An age as people read it.
+    """An age as people read it; of what is yet to come the time until then.
 
-    >>> ago(3.21), ago(754.0), ago(90_000.0), ago(None)
-    ('3.2 s', '13 min', '25.0 h', '-')
+    >>> ago(3.21), ago(754.0), ago(90_000.0), ago(None), ago(-7_300.0)
+    ('3.2 s', '13 min', '25.0 h', '-', 'in 2.0 h')
     """
     if seconds is None:
         return "-"
+    if seconds < -SKEW_S:
+        return f"in {ago(-seconds)}"
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} min" if seconds < HOURS_S else f"{seconds / 3_600:.1f} h"

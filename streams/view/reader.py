@@ -20,8 +20,6 @@ class Reader:
     def __init__(
         self, client: redis.asyncio.Redis, names: Names, after: dict[str, tuple[int, int]] | None = None
     ) -> None:
-        self._client = client
-        self._names = names
         self._sink = RedisSink(client, names)
         self._follower = Follower(client, names, None, latest=KEPT_ENTRIES)
         self._after = after or {}
@@ -62,11 +60,9 @@ class Reader:
         return int(told.signal["generation"]) != generation or int(told.signal["seq"]) > seq
 
     async def _find_sites(self) -> None:
-        """Sites by their keys: which there are is known to Redis alone."""
+        """Which sites there are."""
         for miner in await self._sink.miners():
-            prefix = self._names.key(miner, "site:")
-            async for key in self._client.scan_iter(match=f"{prefix}*", count=1_000):
-                self._sites.add((miner, key.decode().removeprefix(prefix)))
+            self._sites.update((miner, site) for site in await self._sink.sites(miner))
 
 
 async def standing(client: redis.asyncio.Redis, names: Names) -> dict[str, tuple[int, int]]:

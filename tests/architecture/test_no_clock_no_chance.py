@@ -16,39 +16,50 @@ IMPORTS = {
     *("itertools", "math", "operator", "re", "struct", "types", "typing", "hashlib", "json", "warnings", "zlib"),
     *("datetime", "zoneinfo", "numpy", "numpy.typing", "numba"),
 }
+# Fits are computed beside the log and enter it as records, so they may use more; they are still pure.
+FITS = ROOT / "models" / "switching"
+IMPORTS_OF_FITS = {"scipy.optimize", "scipy.special"}
 # What the modules allowed above offer that is a clock, chance or I/O after all, and builtins of that kind.
 ATTRIBUTES = {
     *("now", "utcnow", "today", "fromtimestamp", "random", "default_rng", "RandomState"),
-    *("tofile", "fromfile", "memmap", "loadtxt", "savetxt", "genfromtxt", "save", "load", "savez"),
+    *("tofile", "fromfile", "memmap", "loadtxt", "savetxt", "genfromtxt", "savez"),
 }
+OF_NUMPY = {"save", "load"}  # words of the core too: a load is a tier of machines
 BUILTINS = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint", "globals", "vars"}
 
 
-def findings(source: str) -> list[tuple[int, str]]:
+def findings(source: str, also: frozenset[str] = frozenset()) -> list[tuple[int, str]]:
     """Every place of a source text where the world would come in."""
     found: list[tuple[int, str]] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            found += [(node.lineno, f"import {name.name}") for name in node.names if not is_allowed(name.name)]
+            found += [(node.lineno, f"import {name.name}") for name in node.names if not is_allowed(name.name, also)]
         elif isinstance(node, ast.ImportFrom):
-            if not is_allowed(node.module or ""):
+            if not is_allowed(node.module or "", also):
                 found.append((node.lineno, f"from {node.module} import"))
             found += [(node.lineno, name.name) for name in node.names if name.name in ATTRIBUTES]
-        elif isinstance(node, ast.Attribute) and node.attr in ATTRIBUTES:
+        elif isinstance(node, ast.Attribute) and is_way_out(node):
             found.append((node.lineno, f".{node.attr}"))
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in BUILTINS:
             found.append((node.lineno, f"{node.func.id}()"))
     return found
 
 
-def is_allowed(module: str) -> bool:
+def is_way_out(node: ast.Attribute) -> bool:
+    """Whether an attribute is a clock, chance or I/O."""
+    of_numpy = node.attr in OF_NUMPY and ast.unparse(node.value) in {"np", "numpy"}
+    return node.attr in ATTRIBUTES or of_numpy
+
+
+def is_allowed(module: str, also: frozenset[str]) -> bool:
     """Whether models/ may import this."""
-    return module in IMPORTS or module == "models" or module.startswith("models.")
+    return module in IMPORTS or module in also or module == "models" or module.startswith("models.")
 
 
 @pytest.mark.parametrize("path", ROOMS, ids=[str(path.relative_to(ROOT)) for path in ROOMS])
 def test_the_core_reaches_for_nothing_outside_the_log(path: Path) -> None:
-    assert findings(path.read_text()) == []
+    also = frozenset(IMPORTS_OF_FITS if path.is_relative_to(FITS) else ())
+    assert findings(path.read_text(), also) == []
 
 
 @pytest.mark.parametrize(
@@ -66,6 +77,7 @@ def test_the_core_reaches_for_nothing_outside_the_log(path: Path) -> None:
         "import secrets",
         "import subprocess",
         "import orjson",
+        "from scipy.special import erfcx",
         "from pydantic import BaseModel",
         "from redis.asyncio import Redis",
         "import aiokafka",
@@ -74,6 +86,7 @@ def test_the_core_reaches_for_nothing_outside_the_log(path: Path) -> None:
         "from numpy import random",
         "import numpy as np\nx = np.random.rand(3)",
         "import numpy as np\nx = np.fromfile(name)",
+        "import numpy as np\nx = np.load(name)",
         "from datetime import datetime\nt = datetime.now()",
         "from datetime import datetime\nt = datetime.utcnow()",
         "from datetime import date\nt = date.today()",

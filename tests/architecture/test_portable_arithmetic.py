@@ -22,6 +22,7 @@ def deciding_rooms() -> dict[str, Path]:
 def test_the_deciding_rooms_are_those_the_engine_reaches() -> None:
     rooms = set(deciding_rooms())
     assert {"models.engine", "models.kernel", "models.market", "models.policies.band", "models.hashprice"} <= rooms
+    assert not any(room.startswith("models.switching") for room in rooms)  # fits come by the log, never by import
 
 
 def test_deciding_rooms_use_only_portable_arithmetic() -> None:

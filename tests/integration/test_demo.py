@@ -233,6 +233,8 @@ def test_a_demo_on_given_servers_ends_by_itself_and_takes_its_topics_and_keys_al
         (["--speed", "0"], {}, "--speed 0: simulated seconds per real second, from 1 to 3600"),
         (["--record", "pyproject.toml"], {}, "pyproject.toml: exists already"),
         ([], {"REDIS_URL": "redis://127.0.0.1:1/0"}, "set both, or neither"),
+        ([], {"CHANGEOVER_REDIS_PASSWORD": "x"}, "no server that knows it"),
+        ([], {"CHANGEOVER_KAFKA_SECURITY": "SSL"}, "no server that knows it"),
         ([], {"CHANGEOVER_BROKER_BINARY": "no-such-broker"}, "CHANGEOVER_BROKER_BINARY"),
     ],
 )

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from models.arrays import NEVER
-from models.engine import midnight_us, next_change_us
+from models.documents import midnight_us
+from models.engine import next_change_us
 from models.fleet import AsicTier, Miner
 from models.records import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from tests.support.fleets import (

@@ -32,6 +32,7 @@ def exact_hashprice(difficulty: float, subsidy: float, fee: float, price: float)
         pytest.param(88.40e12, 3.125, 0.0, 64_000.0, 45.51, 0.005, id="2024-09-25 computed"),
         pytest.param(88.40e12, 3.125, 0.0, 64_000.0, 45.79, 0.4579, id="2024-09-25 published, price near 64,000"),
         pytest.param(141.67e12, 3.125, 0.0, 83_625.0, 37.1, 0.05, id="the site that prints 41.6 is wrong"),
+        pytest.param(83_126_997_340_024.61, 6.25, 0.136 / 6.386, 69_880.0, 107.99, 0.005, id="2024-03-31 computed"),
         pytest.param(146.6833e12, 3.125, 0.006, 65_000.0, 28.0253, 0.00005, id="worked example"),
     ],
 )

@@ -100,6 +100,34 @@ def test_rates_of_different_gpus_compared_by_computing_power(
     assert hosting.usd_per_pflops_hour(rate, bf16_tflops) == pytest.approx(usd_per_pflops_hour, rel=1e-12), model
 
 
+@pytest.mark.parametrize(
+    ("model", "bf16_tflops", "kw_per_gpu", "tflops_per_mw"),
+    [
+        ("A100 SXM", 312.0, 0.81, 308_148.0),
+        ("H100 SXM", 989.0, 1.40, 565_143.0),
+        ("H200", 989.0, 1.40, 565_143.0),
+        ("B200", 2_250.0, 1.95, 923_077.0),
+        ("GB200 NVL72", 2_500.0, 1.67, 1_197_605.0),
+        ("GB300 NVL72", 2_500.0, 1.9, 1_052_632.0),
+        ("MI300X", 1_307.0, 1.3, 804_308.0),
+    ],
+)
+def test_computing_power_of_a_metered_mw_of_each_gpu_at_pue_1_25(
+    model: str, bf16_tflops: float, kw_per_gpu: float, tflops_per_mw: float
+) -> None:
+    assert hosting.tflops_per_mw(bf16_tflops, kw_per_gpu, 1.25) == pytest.approx(tflops_per_mw, abs=0.5), model
+
+
+def test_an_h100_pool_whose_opex_can_be_avoided_ties_with_17_5_joules_near_a_fifth_of_utilisation() -> None:
+    """Power cancels; at nameplate draw 2.35 u 571.43 - 171.43 = 57.18 gives u = .170."""
+    hashing = mining.breakeven_power_usd_per_mwh(28.03, 17.5, 1.05, 0.006, 6.0)
+    used = (hashing * 1.40 * 1.25 / 1_000.0 + 0.30) / 2.35
+    assert used == pytest.approx(0.170, abs=0.0005)
+    assert hosting.pool_margin_usd_per_mwh(2.35, used, 1.40, 1.25, 0.0, 0.30) == pytest.approx(hashing, abs=1e-9)
+    assert hosting.pool_margin_usd_per_mwh(2.35, 0.9 * used, 1.40, 1.25, 0.0, 0.30) < hashing - 20.0
+    assert hosting.pool_margin_usd_per_mwh(2.35, 1.1 * used, 1.40, 1.25, 0.0, 0.30) > hashing + 20.0
+
+
 @settings(deadline=None)
 @given(draws, fractions_of_one, fractions_of_one)
 def test_a_pool_draws_between_its_idle_power_and_its_nameplate(kw: float, idle: float, used: float) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.fleet import Power
-from models.market import refusal
+from models.limits import refusal
 from models.records import DAY_US, HOUR_US, MINUTE_US, SECOND_US, Observation
 from tests.support.fleets import (
     BTC,

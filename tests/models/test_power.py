@@ -8,17 +8,19 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from models.fleet import CONTRACTS, Power
-from models.power import (
-    accounting,
+from models.charges import (
     ancillary_usd_per_hour,
-    bought_per_metered_mwh,
     capacity_usd_per_mwh,
     carbon_usd_per_mwh,
     coincident_peak_curtails,
     coincident_peak_usd_per_mw,
-    contract_price,
     demand_charge_usd_per_mwh,
+)
+from models.fleet import CONTRACTS, Power
+from models.power import (
+    accounting,
+    bought_per_metered_mwh,
+    contract_price,
     marginal,
     price_usd_per_mwh,
     share_above_committed,

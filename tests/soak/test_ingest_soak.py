@@ -1,6 +1,6 @@
 """Ingest with every source for a long time, its servers failing at random: nothing it holds grows, every feed lives.
 
-A minute in the normal run, half an hour by ``make soak``. CHANGEOVER_TEST_SOAK_JSON names a file for the figures.
+Twenty seconds in the normal run, half an hour by ``make soak``. CHANGEOVER_TEST_SOAK_JSON names a file for the figures.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from pydantic_core import PydanticUndefined
 from streams.feeds.contract import Source
 from streams.feeds.sources import SOURCES
 from tests.support.feed_faults import HTTP_COLUMNS, SOCKET_COLUMNS, Observed, observe
+from tests.support.recorded_files import lines as recorded
 from tests.support.sources_register import CASES
 
 NAME = "feeds.md"
@@ -50,6 +51,16 @@ POLLS = """\
 
 An answer is taken whole or not at all: a body that ends early or a gzip stream without its end is never read.
 """
+RECORDED = """\
+## Payloads of other hands
+
+What others recorded, or published as samples, through the parsers as they run live; frames of websockets also through a
+real socket. A test fails where one of these counts differs. Few of them hold a price of ours: they are of other pairs,
+other models or a single offer. Most show that what is not ours gives no price.
+
+*parsed*: observations found. *ignored*: payloads that say nothing of a price of ours. *refused*: payloads, or rows of
+one, that are refused; of the reason the first words, # for a figure.
+"""
 
 
 def lines(observed: Mapping[tuple[str, str], Observed]) -> Iterator[str]:
@@ -69,6 +80,7 @@ def lines(observed: Mapping[tuple[str, str], Observed]) -> Iterator[str]:
         yield from ("", *SOCKETS.splitlines(), "", *table(sockets, SOCKET_COLUMNS, observed))
     if polls:
         yield from ("", *POLLS.splitlines(), "", *table(polls, HTTP_COLUMNS, observed))
+    yield from ("", *RECORDED.splitlines(), "", *recorded())
 
 
 def about(source: Source) -> Iterator[str]:

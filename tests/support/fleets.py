@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from models.commands import Ack, Command
 from models.engine import Engine, day_of
 from models.fleet import AsicTier, GpuPool, Lease, Miner, Power, Reference, Site
 from models.hashprice import subsidy_btc
@@ -171,6 +172,21 @@ class Run:
     def fleet(self, fleet: Miner) -> list[dict[str, Any]]:
         """A fleet change."""
         return self.keep(self.engine.change_fleet(fleet, self.position, self.engine.log_time_us))
+
+    def order(self, action: str, **more: Any) -> list[dict[str, Any]]:
+        """A command given now, for an hour where it needs an end; answered and carried out."""
+        now_us = self.engine.log_time_us
+        ends = {"until_us": now_us + HOUR_US} if action in ("hold", "force") else {}
+        given: dict[str, Any] = {"id": f"c-{self.position}", "miner": "acme", "site": "south", "issued_us": now_us}
+        command = Command(**{**given, "action": action, "who": "A. Operator", "why": "a test", **ends, **more})
+        return self.keep(self.engine.command(command, self.position, now_us))
+
+    def ack(self, decision: str, load: str, **more: Any) -> list[dict[str, Any]]:
+        """A person's word for a switch, answered."""
+        now_us = self.engine.log_time_us
+        given: dict[str, Any] = {"id": f"a-{self.position}", "miner": "acme", "site": "south", "issued_us": now_us}
+        ack = Ack(**{**given, "load": load, "decision": decision, "who": "A. Operator", **more})
+        return self.keep(self.engine.acknowledge(ack, self.position, now_us))
 
     def copy(self) -> Run:
         """The same engine once more, by a snapshot into one that never saw a name."""

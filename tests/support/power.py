@@ -7,12 +7,17 @@ import zipfile
 from datetime import UTC, datetime
 
 from models.records import HOUR_US, MINUTE_US, PowerPrice
-from streams.feeds.local_time import utc_us
+from streams.feeds.local_time import utc_us, wall_of
 
 
 def at(iso: str) -> int:
     """A moment with its offset, ``2025-07-30T08:30-05:00`` [us UTC]."""
     return utc_us(datetime.fromisoformat(iso).astimezone(UTC))
+
+
+def moment(us: int) -> str:
+    """A moment [us UTC] as :func:`at` reads it."""
+    return wall_of(us, UTC).isoformat()
 
 
 def zipped(files: dict[str, str]) -> bytes:

@@ -49,6 +49,8 @@ def switch(miner: str, number: int, at_us: int, valid_until_us: int) -> dict[str
         "inputs": [],
         "policy": "breakeven",
         "config_hash": "c0ffee",
+        "order": None,
+        "forecast": None,
         "text": f"switch {number}",
     }
 
@@ -112,7 +114,7 @@ class Publisher:
         return {"north": {"json": orjson.dumps(document).decode(), "offset": str(self.offset)}}
 
     def _cut(self, miner: str, log_time_us: int, sites: dict[str, dict[str, str]] | None = None) -> None:
-        batch = self.streams[miner].cut(self.offset, f"record {self.offset}", log_time_us, (), sites)
+        batch = self.streams[miner].cut(self.offset, f"record {self.offset}", log_time_us, sites=sites)
         self.batches[miner].append(batch)
         self.entries[miner] += batch.entries
 

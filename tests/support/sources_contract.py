@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from models.records import Record
+from models.commands import Record
 from streams.feeds.contract import Options
 from streams.wire import RawRecord
 

@@ -206,6 +206,11 @@ class ServiceProcess:
         """What it wrote to standard error so far."""
         return self._errors.read_text()
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def get(self, path: str) -> tuple[int, bytes]:
         """Status and body of one of its pages; 0 while nothing answers."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
@@ -239,11 +244,6 @@ class ServiceProcess:
         """The next line of its standard output, without its end."""
         assert self._process.stdout is not None
         return self._process.stdout.readline().rstrip(b"\n")
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
 
     @property
     def code(self) -> int | None:

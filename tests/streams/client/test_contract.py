@@ -23,7 +23,7 @@ from streams.history import open_history
 from streams.pipeline import Mode, Pipeline
 from streams.replay import Question, fleet_for_replay, replay
 from streams.shipped import shipped
-from streams.wire import ENVELOPE
+from streams.wire import ENVELOPE, RawRecord
 from tests.support.demo_log import CODE, batches_of, log_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -40,17 +40,41 @@ def published() -> dict[str, Any]:
 
 
 def real_messages() -> Iterator[bytes]:
-    """Entries of a day of the demo's market, then of replays of the packaged sample under one policy after another."""
+    """Entries of a day of the demo's market, of people's orders in it, then of replays of the packaged sample."""
     pipeline = Pipeline(Mode(origin="demo", code_hash=CODE, marks=False, sites=False))
-    for batch in pipeline.process(log_of(1, 24.0)).batches:
+    entries = [each.json for batch in pipeline.process(log_of(1, 24.0)).batches for each in batch.entries]
+    yield from entries
+    switch = next(found for found in map(orjson.loads, reversed(entries)) if found["kind"] == "switch")
+    for batch in pipeline.process(orders(switch, pipeline.offset, pipeline.market.log_time_us)).batches:
         yield from (entry.json for entry in batch.entries)
     fleet = fleet_for_replay(shipped("examples"), {}, None)
     for amortise_hours in range(1, 100):
         for policy in ("band", "breakeven"):
             config = DecidingConfig(policy=policy, amortise_hours=float(amortise_hours))
             answer = replay(Question(open_history("sample"), fleet, config, code_hash()), 1)
-            for entries in answer.entries.values():
-                yield from (entry.json for entry in entries)
+            for stream in answer.entries.values():
+                yield from (entry.json for entry in stream)
+
+
+def orders(switch: dict[str, Any], offset: int, now_us: int) -> list[RawRecord]:
+    """A switch that is confirmed twice, and its load ordered about; one order is refused, and a tick ends another."""
+    place = {"miner": switch["miner"], "site": switch["site"], "load": switch["load"], "who": "A", "issued_us": now_us}
+    ack = place | {"decision": switch["decision"], "note": "by hand"}
+    hold = place | {"action": "hold", "why": "a test", "until_us": now_us + 60_000_000}
+    payloads = [
+        ("ack", ack | {"id": "a1"}),
+        ("ack", ack | {"id": "a2"}),
+        ("command", hold | {"id": "c1"}),
+        ("command", hold | {"id": "c2", "expected_version": 0}),
+        ("command", place | {"id": "c3", "action": "lock-out", "why": "a test"}),
+        ("command", place | {"id": "c4", "action": "release", "why": "a test"}),
+        ("command", hold | {"id": "c5", "action": "force", "mode": "off"}),
+        ("clock", {"time_us": now_us + 61_000_000, "replayed": True}),
+    ]
+    return [
+        RawRecord(feed, now_us, "test", number, orjson.dumps(payload), offset + 1 + number)
+        for number, (feed, payload) in enumerate(payloads)
+    ]
 
 
 def from_document(document: dict[str, Any], kind: str) -> dict[str, Any]:

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.records import Observation, Record
+from models.commands import Record
+from models.records import Observation
 from streams.errors import FeedError
 from streams.feeds.contract import MAX_NOTE, Parse, Parsed, Source
 from streams.feeds.sources import SOURCES

@@ -188,6 +188,50 @@ async def test_an_answer_equal_to_the_last_is_appended_or_not(only_changes: bool
     assert out.payloads[:4] == expected
 
 
+async def test_an_answer_is_compared_with_the_last_one_of_its_address_whatever_was_asked_between() -> None:
+    rounds = 0
+
+    async def handler(_: web.Request) -> web.StreamResponse:
+        return web.Response(text="old" if rounds < 9 else "new")
+
+    def requests(_: int) -> list[Request]:
+        nonlocal rounds
+        rounds += 1
+        seldom = ["seldom"] if rounds % 3 == 1 else []
+        return [Request(feed="test", url=f"{url}/{name}", note=name) for name in ("often", *seldom)]
+
+    async with serving(handler) as url:
+        feed = PollFeed("test", requests, every_s=0.01, only_changes=True)
+        out = await run_until(feed, lambda out: len(out.records) == 3)
+    assert list(zip(out.notes, out.payloads, strict=True)) == [
+        ("often", b"old"),
+        ("seldom", b"old"),
+        ("often", b"new"),
+    ]
+
+
+async def test_a_file_that_is_not_there_yet_is_no_failure_where_that_may_be() -> None:
+    asked: list[str] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        asked.append(request.path)
+        there = request.path != "/tomorrow" or len(asked) > 4
+        return web.Response(text=request.path) if there else web.Response(status=404)
+
+    def requests(_: int) -> list[Request]:
+        tomorrow = Request(feed="test", url=f"{url}/tomorrow", may_be_absent=True)
+        return [tomorrow, Request(feed="test", url=f"{url}/today")]
+
+    async with serving(handler) as url:
+        feed = PollFeed("test", requests, every_s=0.01, only_changes=True)
+        out = await run_until(feed, lambda out: len(out.records) == 2)
+        assert out.payloads == [b"/today", b"/tomorrow"]
+        gone = PollFeed("test", lambda _: [Request(feed="test", url=f"{url}/tomorrow")], every_s=9)
+        asked.clear()
+        _, fault = await fails(gone)
+    assert "check the address" in str(fault)
+
+
 @pytest.mark.parametrize(
     "payload", [b"{}", b"[1]", b'[["a","rot13","x"]]', b'[["a","base64","%"]]', b"", b'[["a","utf-8"]]']
 )

@@ -22,12 +22,12 @@ from streams.feeds.venue import VenueOptions
 from streams.wire import RawRecord
 from tests.support.appended import fails
 from tests.support.faulty_server import serving
+from tests.support.recorded_files import DOCUMENTED, MESSAGES, RECORDINGS, RENAMED, SAMPLES
 from tests.support.sources_register import CASES
 
 LATER_US = 1_796_083_200_000_000  # 2026-12-01, after every documented sample
 RECEIVED = re.compile(rb"^(\d+\.\d+): (.*)$", re.MULTILINE)
 Frames = Sequence[tuple[int, bytes]]
-DOCUMENTED = {"coinbase": "coinbase", "kraken-v2": "kraken", "binance": "binance", "bitstamp": "bitstamp"}
 
 
 @pytest.fixture(scope="module")
@@ -102,13 +102,6 @@ async def alone(name: str, frames: Frames) -> Counter[str]:
     return found
 
 
-RECORDINGS: dict[str, tuple[str, dict[str, int]]] = {
-    "COINBASE.ws.28.0": ("coinbase-exchange", {"ignored": 9_946}),
-    "BINANCE.ws.1.0": ("binance", {"ignored": 265}),
-    "KRAKEN.ws.48.0": ("kraken", {"refused: channel is": 41, "refused: the message": 8}),  # the API before v2
-}
-
-
 @pytest.mark.parametrize("file", RECORDINGS)
 async def test_every_frame_of_a_recording_is_kept_and_none_of_another_pair_gives_a_price(wire: Path, file: str) -> None:
     name, expected = RECORDINGS[file]
@@ -124,27 +117,13 @@ async def test_recorded_tickers_named_as_ours_are_read_and_refused_for_their_pri
         for moment, frame in recording(wire / "cryptofeed" / "COINBASE.ws.28.0")
     ]
     records = await heard("coinbase-exchange", frames)
-    assert outcomes(records) == {"ignored": 9_839, "refused: usd_per_btc #": 107}
-
-
-SAMPLES: dict[str, dict[str, int]] = {
-    "coinbase": {"ignored": 4},  # its ticker is a snapshot
-    "kraken": {"parsed": 1, "ignored": 3},
-    "binance": {"ignored": 2, "refused: event_time_us #": 1},  # a time that the documentation made up
-}
+    assert outcomes(records) == RENAMED
 
 
 @pytest.mark.parametrize("venue", SAMPLES)
 async def test_every_documented_sample_has_its_outcome(wire: Path, venue: str) -> None:
     frames = samples(wire / "nautilus", venue)
     assert await alone(venue, frames) == SAMPLES[venue]
-
-
-MESSAGES: dict[str, dict[str, int]] = {
-    "kraken-v2": {"ignored": 2},
-    "binance": {"ignored": 3},
-    "bitstamp": {"ignored": 1, "refused: bitstamp says:": 1},
-}
 
 
 @pytest.mark.parametrize("venue", MESSAGES)

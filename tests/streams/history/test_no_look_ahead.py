@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from models.market import refusal
+from models.limits import refusal
 from models.records import DAY_US, HOUR_US, MINUTE_US, BtcPrice, GpuRate, Network, Observation, PowerPrice
 from streams.history import History
 from streams.history.window import DAY_AHEAD, REAL_TIME

@@ -117,7 +117,7 @@ async def test_all_that_a_call_touches_lies_in_one_slot_of_a_cluster(redis_store
     sink = cast("RedisSink", redis_store.sink)
     keys, _ = sink._packed(STORY.batch(0, 2, sites={"wolf": {"json": "{}"}, "{odd}": {"json": "{}"}}))
     names = [*keys, *(redis_store.names.key("mara", part) for part in ("checkpoint", "signals:g1", "live"))]
-    assert len(names) == 7
+    assert len(names) == 8
     assert len({key_slot(name.encode()) for name in names}) == 1
 
 

@@ -41,6 +41,7 @@ async def test_a_reader_without_our_code_finds_the_documented_keys(redis_store: 
         b"log_time_us": b"1700000000000002",
         b"model": b"m1",
         b"degraded": b'["power:x"]',
+        b"unconfirmed": b"[]",
     }
     site = await cast("Awaitable[dict[bytes, bytes]]", client.hgetall(names.key("mara", "site:wolf")))
     assert site == {b"json": b"{}"}

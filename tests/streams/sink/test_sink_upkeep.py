@@ -56,6 +56,8 @@ async def test_sites_are_written_when_the_head_moves(sink: Sink) -> None:
     assert await sink.site("mara", "wolf") == {"json": '{"mw":2}', "offset": "6"}
     assert await sink.site("mara", "ox") == {"json": "{}"}
     assert await sink.site("mara", "none") == {}
+    assert await sink.sites("mara") == ["ox", "wolf"]
+    assert await sink.sites("nobody") == []
 
 
 async def test_reading_begins_after_a_number_and_stops_at_a_count(sink: Sink) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from aiohttp import web
 
 from streams.feeds.caiso import CaisoOptions
@@ -15,7 +17,8 @@ ERRORS = "https://www.caiso.com/documents/oasisapispecification.pdf, section 3.2
 RECORDED = "recorded 2022-02-01: a row of PRC_LMP, its price in the column MW"
 NODE = "TH_NP15_GEN-APND"
 SERIES = f"CAISO:{NODE}"
-RECEIVED_US = at("2025-07-18T07:12Z")
+RECEIVED_US, LATER_US = at("2025-07-18T07:12Z"), at("2025-07-21T15:00Z")
+MOMENT = re.compile(r"\d{8}T\d\d:\d\d-0000")
 
 RT_HEADER = (
     "INTERVALSTARTTIME_GMT,INTERVALENDTIME_GMT,OPR_DT,OPR_HR,NODE_ID_XML,NODE_ID,NODE,MARKET_RUN_ID,LMP_TYPE,"
@@ -85,18 +88,17 @@ FLAWED = real_time(
     rt_row("07:00", "07:05", "LMP", "LMP_PRC", "42.5"),
     rt_row("07:00", "07:05", "LMP", "LMP_PRC", "43.5", node="TH_SP15_GEN-APND"),
 )
+CORRECTED = real_time(
+    rt_row("07:00", "07:05", "LMP", "LMP_PRC", "46.66558"),
+    rt_row("07:05", "07:10", "LMP", "LMP_PRC", "31.40000"),
+)
 AHEAD = day_ahead(da_row(7, "31.02"), da_row(8, "-4.5"), da_row(8, "12.1", kind="MCE", item="LMP_ENE_PRC"))
 
 
 def payload(kind: str, body: bytes, cites: str = DOCUMENTED, **more: object) -> Payload:
     """A payload of a report, the node wanted in its note."""
-    return Payload(
-        feed=f"caiso:{kind}",
-        body=body,
-        cites=cites,
-        receipt_time_us=RECEIVED_US,
-        **({"note": note_of((NODE,))} | more),  # type: ignore[arg-type]  # a table of cases names the rest
-    )
+    usual = {"feed": f"caiso:{kind}", "body": body, "cites": cites, "receipt_time_us": RECEIVED_US}
+    return Payload(**(usual | {"note": note_of((NODE,))} | more))  # type: ignore[arg-type]  # a table of cases names the rest
 
 
 PAYLOADS = (
@@ -121,6 +123,17 @@ PAYLOADS = (
         ),
     ),
     payload(
+        "rt",
+        CORRECTED,
+        "the same report asked for again after a correction, which PRC_CORR_GRP names without its prices: "
+        "https://github.com/gridstatus/gridstatus/pull/900",
+        receipt_time_us=LATER_US,
+        gives=(
+            rt("caiso", SERIES, "2025-07-18T07:00Z", 46.66558, LATER_US),
+            rt("caiso", SERIES, "2025-07-18T07:05Z", 31.4, LATER_US),
+        ),
+    ),
+    payload(
         "da",
         AHEAD,
         RECORDED,
@@ -142,7 +155,8 @@ def serve(request: web.Request) -> web.Response:
     query = request.query
     if request.path != "/oasisapi/SingleZip":
         return web.Response(status=404, text="<html>Not found</html>")
-    if query.get("resultformat") != "6" or query.get("node") != NODE or "enddatetime" not in query:
+    window = [query.get("startdatetime", ""), query.get("enddatetime", "")]
+    if query.get("resultformat") != "6" or query.get("node") != NODE or not all(map(MOMENT.fullmatch, window)):
         return web.Response(body=error("1001", "Invalid Parameters of the given report name"))
     asked = (query.get("queryname"), query.get("version"), query.get("market_run_id"))
     bodies = {("PRC_INTVL_LMP", "3", "RTM"): COMPONENTS, ("PRC_LMP", "12", "DAM"): AHEAD}

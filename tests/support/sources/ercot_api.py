@@ -33,7 +33,10 @@ SPP_FIELDS = (
     "settlementPointPrice",
     "DSTFlag",
 )
+CORRECTION_FIELDS = ("SPPOriginal", "SPPCorrected", "priceCorrectionTime", "DSTFlag")
+SPP_CORRECTED = (*SPP_FIELDS[:3], "settlementPointName", "settlementPointType", *CORRECTION_FIELDS)
 DAM_FIELDS = ("deliveryDate", "hourEnding", "settlementPoint", "settlementPointPrice", "DSTFlag")
+DAM_CORRECTED = ("deliveryDate", "deliveryHour", "settlementPoint", *CORRECTION_FIELDS)
 
 
 def answer(fields: tuple[str, ...], *rows: list[object], pages: int = 1) -> bytes:
@@ -76,6 +79,14 @@ AHEAD = answer(
     ["2025-07-31", "01:00", "HB_SOUTH", 24.05, False],
     ["2025-07-31", "24:00", "HB_SOUTH", 9052.53, False],
 )
+CORRECTED = answer(
+    SPP_CORRECTED,
+    ["2025-07-30", 9, 3, "HB_SOUTH", "HU", -20.51, -18.02, "2025-07-31T09:30:12", False],
+    ["2025-07-30", 9, 4, "HB_SOUTH", "HU", 21.5, None, "2025-07-30T15:00:00", False],
+    ["2025-07-30", 9, 4, "HB_SOUTH", "HU", 21.5, 22.5, "yesterday", False],
+)
+AHEAD_CORRECTED = answer(DAM_CORRECTED, ["2025-07-30", 9, "HB_SOUTH", 31.02, 30.99, "2025-07-30T10:00:00", False])
+LATER_US = at("2025-08-01T00:00Z")
 BAD_REQUEST = {
     "timestamp": "2025-07-30T13:47:30Z",
     "code": 400,
@@ -133,6 +144,31 @@ PAYLOADS = (
             da("ercot-api", SERIES, "2025-08-01T04:00Z", 9052.53, RECEIVED_US),
         ),
     ),
+    payload(
+        "spp-corrections",
+        CORRECTED,
+        gives=(
+            rt(
+                "ercot-api",
+                SERIES,
+                "2025-07-30T13:30Z",
+                -18.02,
+                LATER_US,
+                minutes=15,
+                lag_min=2,
+                published="2025-07-31T09:30:12-05:00",
+            ),
+        ),
+        faults=2,
+        received_us=LATER_US,
+    ),
+    payload("spp-corrections", answer(SPP_CORRECTED), received_us=LATER_US),
+    payload(
+        "dam-corrections",
+        AHEAD_CORRECTED,
+        gives=(da("ercot-api", SERIES, "2025-07-30T13:00Z", 30.99, LATER_US, published="2025-07-30T10:00:00-05:00"),),
+        received_us=LATER_US,
+    ),
 )
 REFUSED = (
     payload("spp", orjson.dumps(BAD_REQUEST)),
@@ -150,10 +186,16 @@ def serve(request: web.Request) -> web.Response:
     key, token = request.headers.get("Ocp-Apim-Subscription-Key"), request.headers.get("Authorization")
     if key != KEYS["ERCOT_API_KEY"] or token != f"Bearer {GRANTED}":
         return web.json_response({"statusCode": 401, "message": "Access denied due to invalid key"}, status=401)
-    reports = {"/api/np6-905-cd/spp_node_zone_hub": PRINTED, "/api/np4-190-cd/dam_stlmnt_pnt_prices": AHEAD}
+    reports = {
+        "/api/np6-905-cd/spp_node_zone_hub": PRINTED,
+        "/api/np4-190-cd/dam_stlmnt_pnt_prices": AHEAD,
+        "/api/np4-197-m/rtm_price_corrections_spp": CORRECTED,
+        "/api/np4-196-m/dam_price_corrections_spp": AHEAD_CORRECTED,
+    }
     if request.path not in reports:
         return web.json_response(BAD_REQUEST | {"code": 404}, status=404)
-    if request.query.get("settlementPoint") != "HB_SOUTH" or "deliveryDateFrom" not in request.query:
+    point = "settlementPointName" if request.path.endswith("rtm_price_corrections_spp") else "settlementPoint"
+    if request.query.get(point) != "HB_SOUTH" or "deliveryDateFrom" not in request.query:
         return web.json_response(BAD_REQUEST, status=400)
     return web.Response(body=reports[request.path], content_type="application/json")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import orjson
 from aiohttp import web
 
-from models.records import PowerPrice, Record
+from models.commands import Record
+from models.records import PowerPrice
 from streams.feeds.contract import Options
 from streams.feeds.ercot_mis import ErcotMisOptions
 from streams.feeds.power_reading import note_of
