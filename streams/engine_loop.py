@@ -249,11 +249,11 @@ class EngineLoop:
             raw_hash = self._last.hash()
             await self._keep([pipeline.checkpoint(name, pipeline.offset, raw_hash) for name in names])
         load = partial(self._sink.load_checkpoint, market_name(self._mode.part))
-        left = await self._held(load)
+        kept = left = await self._held(load)
         line = f"standby: epoch {epoch.epoch} is for code {epoch.code_hash}, this is {self._mode.code_hash}"
-        await self._wait(line)
-        while not self._process.stopping.is_set() and await self._held(load) == left:  # else it went on, or lost them
+        while not self._process.stopping.is_set() and kept == left and (kept is None or kept[0] <= pipeline.offset):
             await self._wait(line)
+            kept = await self._held(load)  # another than was left: that code went on, or Redis lost it
 
     async def _wait(self, line: str) -> None:
         """Say what this code waits for, and wait a while."""
