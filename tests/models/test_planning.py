@@ -82,7 +82,7 @@ def test_a_tick_of_bitcoin_revalues_and_plans_only_where_a_margin_changes_its_si
     assert late == T0 + 4 * QUARTER_US
     run.feed(tick(T0 + 5 * QUARTER_US + 30 * SECOND_US), btc(65_001.0, T0 + 5 * QUARTER_US))
     assert run.engine.state.sites[0]["planned_us"] == late
-    run.feed(btc(20_000.0, T0 + 5 * QUARTER_US + 1))  # its sign changed, but this interval's print is awaited
+    run.feed(btc(10_000.0, T0 + 5 * QUARTER_US + 1))  # its sign changed, but this interval's print is awaited
     assert run.engine.state.sites[0]["planned_us"] == late
     run.feed(tick(T0 + 5 * QUARTER_US + MINUTE_US))
     assert run.engine.state.sites[0]["planned_us"] == T0 + 5 * QUARTER_US
