@@ -6,6 +6,7 @@ STAMP  := $(VENV)/.installed
 ARGS   ?=
 RUNS   ?= 200
 SEED   ?= 1
+FAULTS ?= 6
 # Three processes (many tests wait for servers), each file's tests in one, so that a file's fixtures are built once.
 PYTEST ?= -n 3 --dist loadfile
 
@@ -40,9 +41,10 @@ test: lint ## Lint, types, import contracts, tests, doctests, every example in t
 	@$(BIN)/changeover compile  # once, instead of in every process that the tests start
 	$(BIN)/python -m pytest $(PYTEST) $(ARGS)
 
-chaos: $(STAMP) ## Break everything at random points and compare the feed with the log: RUNS runs from seed SEED, 6 faults each
+chaos: $(STAMP) ## Break everything at random points and compare the feed with the log: RUNS runs from seed SEED, FAULTS faults each
 	@$(BIN)/changeover compile
-	CHANGEOVER_TEST_CHAOS_RUNS=$(RUNS) CHANGEOVER_TEST_CHAOS_SEED=$(SEED) CHANGEOVER_TEST_CHAOS_FIGURES=var/chaos.jsonl \
+	CHANGEOVER_TEST_CHAOS_RUNS=$(RUNS) CHANGEOVER_TEST_CHAOS_SEED=$(SEED) CHANGEOVER_TEST_CHAOS_FAULTS=$(FAULTS) \
+		CHANGEOVER_TEST_CHAOS_FIGURES=var/chaos.jsonl \
 		$(BIN)/python -m pytest -q tests/chaos -m slow --show-capture=no $(ARGS)
 	@$(BIN)/python -m tests.support.chaos.figures var/chaos.jsonl
 

@@ -11,15 +11,17 @@ from collections.abc import Iterable
 
 from streams.backoff import Backoff
 from streams.connect import REDIS_AWAY, kafka_connection, open_redis, text_of
-from streams.copies import entry_of, records_of
+from streams.copies import end_of, entry_of, records_of
 from streams.errors import DivergedError, WorldError
-from streams.log.connection import Connection
+from streams.log.connection import BrokerError, Connection
 from streams.log.producer import TopicProducer
 from streams.process import Process
 from streams.tail import Follower, Told
 from streams.wire import Entry
 
 EVERYTHING = 2**62
+CHECK_S = 10.0
+"""How often the topic is asked whether it still holds the last copy [s]."""
 
 
 def signal_headers(generation: int, entry: Entry) -> list[tuple[str, bytes]]:
@@ -37,15 +39,31 @@ def signal_headers(generation: int, entry: Entry) -> list[tuple[str, bytes]]:
 
 
 async def held_entries(connection: Connection, topic: str) -> dict[str, tuple[int, int]]:
-    """The greatest (generation, seq) that the topic holds of each miner.
+    """The (generation, seq) up to which the topic holds each miner's entries, none missing between.
 
     Reads the whole topic: Kafka keeps no index by key, and no other place can say what the topic really holds.
     """
+    return (await read_held(connection, topic))[0]
+
+
+async def read_held(connection: Connection, topic: str) -> tuple[dict[str, tuple[int, int]], int]:
+    """What :func:`held_entries` gives, and the offset of the topic's last record (-1: it has none)."""
     held: dict[str, tuple[int, int]] = {}
+    first, last = -1, -1
     async for record in records_of(connection, topic):
+        first, last = record.offset if first < 0 else first, record.offset
         miner, generation, entry = entry_of(record)
-        held[miner] = max((generation, entry.seq), held.get(miner, (0, 0)))
-    return held
+        before, seq = held.get(miner, (0, 0))
+        if generation > before:
+            # Only a topic that its retention has cut may begin in the middle of a stream; one that lost all may not.
+            held[miner] = (generation, entry.seq if first > 0 or entry.seq == 1 else 0)
+        elif generation == before and entry.seq == seq + 1:
+            held[miner] = (generation, entry.seq)
+    return held, last
+
+
+class LostEndError(Exception):
+    """The topic gave an offset again that it had given before: it lost its end, and with it copies."""
 
 
 class Bridge:
@@ -56,14 +74,24 @@ class Bridge:
         self._copied = process.health.counter("signals_copied", "Entries copied to topic signals, by miner.", "miner")
         self.copied: dict[str, tuple[int, int]] = {}
         """(generation, seq) up to which the topic holds each miner's entries, every one."""
+        self._last_offset = -1
         self._stopped = process.health.gauge("bridge_stopped", "Whether the bridge stopped for good (1).")
 
     async def run(self) -> None:
-        """Copy for ever."""
+        """Copy for ever; behind what the topic holds, also where that has become less."""
+        while True:
+            try:
+                await self._run()
+            except LostEndError as lost:
+                self._process.say(f"the bridge: {lost}", loud=True)
+            else:
+                return
+
+    async def _run(self) -> None:
         settings = self._process.settings
         connection = kafka_connection(settings)
         topic = settings.names.topic("signals")
-        held = await held_entries(connection, topic)
+        held, self._last_offset = await read_held(connection, topic)
         self.copied = dict(held)
         producer = TopicProducer(connection, topic)
         await producer.start()
@@ -81,6 +109,8 @@ class Bridge:
 
     async def _copy(self, follower: Follower, producer: TopicProducer) -> None:
         pauses = Backoff(first_s=0.2, longest_s=5.0)
+        loop = asyncio.get_running_loop()
+        check_s = loop.time() + CHECK_S
         while True:
             try:
                 told = await follower.next(block=True)
@@ -90,11 +120,27 @@ class Bridge:
                 await asyncio.sleep(pauses.next_s())
                 continue
             await self._append(told, producer)
+            if loop.time() >= check_s:
+                await self._check_end(producer)
+                check_s = loop.time() + CHECK_S
+
+    async def _check_end(self, producer: TopicProducer) -> None:
+        """Ask whether the topic still reaches to the last copy: a quiet miner's next entry may be long in coming."""
+        if not producer.idempotent:
+            return  # a broker in memory, whose ends are not exact and which loses all or nothing
+        try:
+            end = await end_of(producer.connection, producer.topic)
+        except BrokerError:
+            return  # away: it is asked again
+        if end <= self._last_offset:
+            raise LostEndError(
+                f"{producer.topic} ends at {end - 1}, not {self._last_offset}: copying again behind that"
+            )
 
     async def _append(self, told: Iterable[Told], producer: TopicProducer) -> None:
         """Append copies in order; all are acknowledged when this returns."""
         copies = [(each, each.entry) for each in told if each.entry is not None]
-        await asyncio.gather(
+        offsets = await asyncio.gather(
             *(
                 producer.append(
                     each.json,
@@ -104,6 +150,12 @@ class Bridge:
                 for each, entry in copies
             )
         )
+        if offsets and offsets[0] <= self._last_offset:
+            raise LostEndError(
+                f"{producer.topic} gave offset {offsets[0]} after {self._last_offset}: it lost its end; copying again "
+                "behind what it holds"
+            )
+        self._last_offset = max([self._last_offset, *offsets])
         for each, entry in copies:
             self._copied.labels(each.miner).inc()
             self.copied[each.miner] = (int(each.signal["generation"]), entry.seq)

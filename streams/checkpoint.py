@@ -59,12 +59,10 @@ class Checkpoint:
         try:
             header = orjson.loads(line)
             if header.pop("schema") != CHECKPOINT_SCHEMA:
-                raise WorldError(f"a checkpoint is not of schema {CHECKPOINT_SCHEMA}, the one read here: rebuild")
+                raise WorldError(f"a checkpoint is not of schema {CHECKPOINT_SCHEMA}, the one read here")
             config, miner_json = header.pop("config").encode(), header.pop("miner_json").encode()
             miners = tuple(header.pop("miners"))
             found = cls(config=config, miner_json=miner_json, state=state, miners=miners, **header)
         except (ValueError, KeyError, TypeError, AttributeError) as fault:
-            raise WorldError(
-                f"a checkpoint of {len(blob)} bytes is damaged ({fault}): delete it, or rebuild"
-            ) from fault
+            raise WorldError(f"a checkpoint of {len(blob)} bytes is damaged ({fault})") from fault
         return found

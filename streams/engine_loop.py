@@ -14,18 +14,20 @@ from typing import TypeVar
 
 from models.records import EpochStart
 from streams.backoff import Backoff
+from streams.catch_up import catch_up
 from streams.checkpoint import Checkpoint
 from streams.connect import REDIS_AWAY, text_of
 from streams.epochs import announce_first
 from streams.errors import DivergedError, HaltedError, WorldError
+from streams.handover import HandOver
 from streams.log import RawProducer, RawReader, TopicProducer
 from streams.metrics import EngineMetrics
-from streams.opening import Opening, carried_heads, market_name, open_pipeline, verify_heads
+from streams.opening import Opening, carried_heads, market_name, verify_heads
 from streams.pipeline import Mode, Pipeline, Rejected, Step
 from streams.process import Process
 from streams.recent import Recent
-from streams.refill import refill
-from streams.rejected import rejected_message
+from streams.refill import Refilled, refill
+from streams.rejected import messages_of
 from streams.sink import Sink
 from streams.wire import MARKET, RawRecord, SinkBatch
 
@@ -36,7 +38,6 @@ STANDBY_S = 2.0
 
 MAX_FRUITLESS = 3
 """Times in a row that going back may end in the same refusal before the worker gives up."""
-
 
 FETCH_TURNS = 4
 """Turns of the event loop in which the client asks the broker for what comes next (it takes three)."""
@@ -72,6 +73,8 @@ class EngineLoop:
         self._rejected = rejected
         self._metrics = EngineMetrics(process.health)
         self._registered: set[str] = set()
+        self._hand_over = HandOver(sink, reader, process.settings.names, mode)
+        self._may_lack = True  # whether Redis may have come back older than a hand-over
         self._fruitless = 0
         self._last: RawRecord | None = None
         self._recent = Recent()
@@ -84,26 +87,30 @@ class EngineLoop:
             LogChangedError, DivergedError, HaltedError, WorldError: what ends the process, each with one line.
         """
         while not self._process.stopping.is_set():
-            await self._held(self._refill)
-            opening = await self._held(lambda: open_pipeline(self._sink, self._reader, self._mode))
+            await self._held(partial(self._fill, refill))
+            opening = await self._held(self._hand_over.open)
             if opening.standby:
-                await self._wait(opening.standby)
+                self._may_lack = self._may_lack and await self._held(partial(self._fill, catch_up))
+                if not self._may_lack:
+                    await self._wait(opening.standby)
                 continue
             self._begin(opening)
+            self._may_lack = True
             try:
                 await self._work(opening.pipeline)
             except Rewind as rewind:
                 self._go_back(rewind)
 
-    async def _refill(self) -> None:
-        """Fill again what Redis lost, from the copies in Kafka."""
+    async def _fill(self, way: Callable[..., Awaitable[Refilled | None]]) -> bool:
+        """Fill again what Redis lost, from the copies in Kafka; whether it had lost something."""
         part, market = self._mode.part, market_name(self._mode.part)
         began = asyncio.get_running_loop().time()
-        filled = await refill(self._sink, self._reader, self._process.settings.names, part, market)
+        filled = await way(self._sink, self._reader, self._process.settings.names, part, market)
         if filled is not None:
             seconds = asyncio.get_running_loop().time() - began
             self._process.say(f"{filled} in {seconds:.1f} s", loud=True)
             self._process.health.facts["refilled"] = str(filled)
+        return filled is not None
 
     def _go_back(self, rewind: Rewind) -> None:
         """Say why the work goes on from the checkpoint; give up where that has not helped."""
@@ -167,18 +174,7 @@ class EngineLoop:
 
     async def _reject(self, rejected: Sequence[Rejected]) -> None:
         """Tell topic `rejected`, and wait until it is stored."""
-        topic = self._reader.topic
-        messages = [
-            rejected_message(
-                topic,
-                each.record.offset,
-                each.record.feed,
-                each.reason,
-                each.record.payload,
-                each.record.receipt_time_us,
-            )
-            for each in rejected
-        ]
+        messages = messages_of(self._reader.topic, rejected)
         await asyncio.gather(*(self._rejected.append(value, key=key) for key, value in messages))
 
     async def _register(self, batches: Sequence[SinkBatch]) -> None:
@@ -200,6 +196,8 @@ class EngineLoop:
                     f"DIVERGED: {reply.detail}; this worker is version {batch.model_version}, the stream was written "
                     f"by version {version}; nothing was overwritten"
                 )
+            if reply.status == "REFUSED" and await self._stands_before(batch):
+                raise Rewind(f"{reply.status}: {reply.detail}")
             if reply.status == "REFUSED" and "malformed" in reply.detail:
                 raise HaltedError(f"HALTED: {reply.detail}: this worker made a batch no worker may make")
             if reply.status == "REFUSED":
@@ -210,10 +208,14 @@ class EngineLoop:
         self._recent.keep(batches)
         self._fruitless = 0
 
+    async def _stands_before(self, batch: SinkBatch) -> bool:
+        """Whether Redis came back from before the start of the batch's epoch."""
+        head = await self._held(partial(self._sink.head, batch.miner))
+        return head is not None and head.generation == batch.generation and head.epoch < batch.epoch
+
     async def _resend(self, batch: SinkBatch, head_offset: int) -> bool:
         """Write again what a Redis that came back older lacks before a batch, if it is still at hand, and the batch."""
-        again = self._recent.since(batch.miner, head_offset)
-        if not again:
+        if not (again := self._recent.since(batch.miner, head_offset)):
             return False
         replies = await self._held(lambda: self._sink.write_many([*again, batch]))
         resent = all(reply.status in ("OK", "DUPLICATE") for reply in replies)
@@ -246,12 +248,12 @@ class EngineLoop:
             names = (MARKET, *pipeline.miners)
             raw_hash = self._last.hash()
             await self._keep([pipeline.checkpoint(name, pipeline.offset, raw_hash) for name in names])
+        load = partial(self._sink.load_checkpoint, market_name(self._mode.part))
+        kept = left = await self._held(load)
         line = f"standby: epoch {epoch.epoch} is for code {epoch.code_hash}, this is {self._mode.code_hash}"
-        while not self._process.stopping.is_set():
+        while not self._process.stopping.is_set() and kept == left and (kept is None or kept[0] <= pipeline.offset):
             await self._wait(line)
-            kept = await self._held(partial(self._sink.load_checkpoint, market_name(self._mode.part)))
-            if kept is not None and kept[0] > pipeline.offset:
-                return
+            kept = await self._held(load)  # another than was left: that code went on, or Redis lost it
 
     async def _wait(self, line: str) -> None:
         """Say what this code waits for, and wait a while."""

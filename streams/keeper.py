@@ -47,7 +47,7 @@ class Keeper:
         settings = self._process.settings
         connection = kafka_connection(settings)
         kept = await sets_of(connection, settings.names)
-        self._number = kept[0].number if kept else 0
+        self._number = max((each.number for each in kept), default=0)
         producer = TopicProducer(connection, settings.names.topic("checkpoints"))
         await producer.start()
         client = open_redis(settings)
@@ -55,6 +55,9 @@ class Keeper:
         due_s = loop.time()
         try:
             while True:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():  # Python 3.11's wait_for, in redis-py, may have swallowed it
+                    raise asyncio.CancelledError
                 try:
                     await self._mark_trims(RedisSink(client, settings.names))
                     if loop.time() >= due_s and await self._keep_all(client, producer):

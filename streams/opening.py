@@ -20,13 +20,15 @@ from streams.wire import MARKET, NO_OFFSET, Head
 class Opening:
     """A pipeline that stands where its work goes on, and in words how it got there.
 
-    ``standby`` says why this code may not go on from there; empty where it may.
+    ``standby`` says why this code may not go on from there; empty where it may. ``taken_over``: the checkpoints of
+    other code, where that hands over to this one.
     """
 
     pipeline: Pipeline
     heads: dict[str, Head]
     how: str
     standby: str = ""
+    taken_over: tuple[Checkpoint, ...] = ()
 
 
 def market_name(part: Part) -> str:
@@ -74,9 +76,17 @@ async def open_pipeline(sink: Sink, reader: RawReader, mode: Mode) -> Opening:
     checkpoints, why_not = await usable_checkpoints(sink, heads, mode.part)
     if checkpoints:
         standby = await foreign(reader, checkpoints, mode)
-        if not standby:
+        if standby:
+            return Opening(pipeline, heads, "", standby)
+        try:
             resume(pipeline, checkpoints)
-        return Opening(pipeline, heads, f"restored {len(checkpoints)} checkpoints at offset {pipeline.offset}", standby)
+        except ValueError as unreadable:  # a snapshot of another schema, or a damaged one
+            why_not = f"the checkpoints cannot be restored ({unreadable})"
+            pipeline = Pipeline(mode, {miner: head.generation for miner, head in heads.items()})
+        else:
+            others = all(each.code_hash != mode.code_hash for each in checkpoints)
+            how = f"restored {len(checkpoints)} checkpoints at offset {pipeline.offset}"
+            return Opening(pipeline, heads, how, taken_over=tuple(checkpoints) if others else ())
     first = await reader.first_offset()
     if first > 0:
         raise WorldError(
@@ -92,14 +102,17 @@ async def usable_checkpoints(sink: Sink, heads: dict[str, Head], part: Part) -> 
     found = await sink.load_checkpoint(market_name(part)) or await sink.load_checkpoint(MARKET)
     if found is None:
         return [], "there is no checkpoint"
-    market = Checkpoint.decode(found[1])
+    try:
+        market = Checkpoint.decode(found[1])
+        kept = {miner: Checkpoint.decode(one[1]) for miner in heads if (one := await sink.load_checkpoint(miner))}
+    except WorldError as unreadable:  # of another schema: what it says is in the log too
+        return [], str(unreadable)
     lost = [miner for miner in market.miners if part.carries(miner) and miner not in heads]
     if lost:
         return [], f"the streams of {', '.join(lost)} are missing"
     checkpoints = [market]
     for miner, head in heads.items():
-        kept = await sink.load_checkpoint(miner)
-        checkpoint = None if kept is None else Checkpoint.decode(kept[1])
+        checkpoint = kept.get(miner)
         if checkpoint is None:
             if not await born_after(sink, miner, head, market.offset):
                 return [], f"the checkpoint of {miner} is missing"
@@ -126,12 +139,13 @@ async def foreign(reader: RawReader, checkpoints: Sequence[Checkpoint], mode: Mo
     """Why this code may not go on from the checkpoints; empty where they are its own, or its own epoch comes next.
 
     Other code's checkpoints are taken over only where the very next record starts an epoch of this code: what lies
-    before that is the other code's to decide.
+    before that is the other code's to decide. Some may be this code's already, and lie beyond: it was ended between
+    storing the first and the last of its own.
     """
     others = {each.code_hash for each in checkpoints} - {mode.code_hash}
     if not others:
         return ""
-    places = {each.offset for each in checkpoints}
+    places = {each.offset for each in checkpoints if each.code_hash != mode.code_hash}
     following = await reader.record_at(max(places) + 1)
     epochs = [] if following is None or len(places) > 1 else epochs_of(following)
     if any(each.code_hash == mode.code_hash for each in epochs):

@@ -106,6 +106,11 @@ class Guarded(Service):
             await self._work()
         except Exception as error:  # noqa: BLE001 nothing may escape: mode would stop half of the process
             self.process.fail(error)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            self.process.fail(WorldError(f"{self.name} was cancelled from within, by a client library: start again"))
         finally:
             self._finished.set()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import orjson
 
 from streams.checkpoint import Checkpoint
-from streams.copies import CheckpointSet, Copy, copies_of, sets_of, usable_set
+from streams.copies import CheckpointSet, Copy, copies_of, generations_of, sets_of, usable_set
 from streams.errors import LogChangedError, WorldError
 from streams.log import RawReader
 from streams.part import Part
@@ -56,20 +56,46 @@ async def refill(sink: Sink, reader: RawReader, names: Names, part: Part, market
         return None
     copies = {miner: copy for miner, copy in (await copies_of(reader.connection, names)).items() if part.carries(miner)}
     copies = {miner: copy for miner, copy in copies.items() if await sink.head(miner) is None}
+    begun = await begin_again(sink, reader, names, part, copies)
+    copies = {miner: copy for miner, copy in copies.items() if miner not in begun}
     if not copies:
-        return None
+        return Refilled(dict.fromkeys(begun, 0), None) if begun else None
     for miner, copy in copies.items():
         if copy.broken:
             raise WorldError(f"{miner}: topic signals cannot fill Redis: {copy.broken}; restore Redis from a copy")
     await require_log(reader, max(copy.entries[-1].offset for copy in copies.values()))
-    found = usable_set(await sets_of(reader.connection, names), copies, market, copies)
+    found = None if begun else await newest_set(reader, names, market, copies)
     for miner, copy in sorted(copies.items()):
         await fill(sink, reader, miner, copy, None if found is None else found.checkpoints.get(miner))
         await sink.register(miner)
     if found is not None:
         await lay_down(sink, found, market, copies)
     offset = None if found is None else found.checkpoints[market].offset
-    return Refilled({miner: len(copy.entries) for miner, copy in copies.items()}, offset)
+    return Refilled({miner: len(copy.entries) for miner, copy in copies.items()} | dict.fromkeys(begun, 0), offset)
+
+
+async def begin_again(sink: Sink, reader: RawReader, names: Names, part: Part, copies: Mapping[str, Copy]) -> list[str]:
+    """Miners whose newest generation has no entry in topic `signals`: it begins again, the older one stays over."""
+    begun = []
+    for miner, generation in sorted((await generations_of(reader.connection, names)).items()):
+        held = copies[miner].generation if miner in copies else 0
+        if part.carries(miner) and generation > held and await sink.head(miner) is None:
+            await sink.new_generation(miner, generation)
+            await sink.register(miner)
+            begun.append(miner)
+    return begun
+
+
+async def newest_set(reader: RawReader, names: Names, market: str, copies: Mapping[str, Copy]) -> CheckpointSet | None:
+    """The newest set from which the streams can go on, of this log: a rebuild may have left some of another."""
+    sets = await sets_of(reader.connection, names)
+    while (found := usable_set(sets, copies, market, copies)) is not None:
+        kept = found.checkpoints[market]
+        record = await reader.record_at(kept.offset)
+        if record is not None and record.hash() == kept.raw_hash:
+            return found
+        sets = [each for each in sets if each is not found]
+    return None
 
 
 async def require_log(reader: RawReader, offset: int) -> None:

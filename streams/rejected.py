@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import base64
+from typing import TYPE_CHECKING
 
 import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from streams.step import Rejected
 
 MAX_PAYLOAD_BYTES = 64 * 1024
 
@@ -34,3 +40,11 @@ def rejected_message(
         "payload": base64.b64encode(payload[:MAX_PAYLOAD_BYTES]).decode(),
     }
     return f"{topic}:{offset}".encode(), orjson.dumps(value)
+
+
+def messages_of(topic: str, rejected: Iterable[Rejected]) -> list[tuple[bytes, bytes]]:
+    """Key and value for each record of the log that was put aside."""
+    return [
+        rejected_message(topic, of.offset, of.feed, each.reason, of.payload, of.receipt_time_us)
+        for each, of in ((each, each.record) for each in rejected)
+    ]

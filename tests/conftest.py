@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,13 +48,13 @@ class KafkaServer:
     bootstrap: str
 
 
-def new_real_kafka() -> RealKafka:
+def new_real_kafka(ways: Mapping[str, tuple[int, int]] | None = None) -> RealKafka:
     """A real Apache Kafka, not started; skips the test by name where the machine cannot run one."""
     try:
         server_jars()
     except UnavailableError as exc:
         pytest.skip(f"kafka: {exc}")
-    return RealKafka()
+    return RealKafka(ways)
 
 
 @pytest.fixture(scope="session")

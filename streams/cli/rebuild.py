@@ -11,6 +11,8 @@ from streams.cli.output import print_result
 from streams.errors import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from streams.settings import Settings
 
 
@@ -48,14 +50,37 @@ def rebuild(
 async def begin_generations(settings: Settings) -> dict[str, int]:
     """Begin a generation of each miner that publishes; the markets' checkpoints, of the old log, go too."""
     from streams.cli.fleet import glob_safe
-    from streams.connect import opened_redis
+    from streams.connect import kafka_connection, opened_redis
+    from streams.copies import generations_of
+    from streams.log import create_topics
     from streams.sink import RedisSink
     from streams.wire import MARKET
 
     async with opened_redis(settings) as client:
         sink = RedisSink(client, settings.names)
         await sink.start()  # our functions, whatever another user has loaded under their name
+        heads = {miner: await sink.head(miner) for miner in await sink.miners()}
+        await create_topics(kafka_connection(settings), settings.names)
+        marked = await generations_of(kafka_connection(settings), settings.names)
+        begun = {miner: max(marked.get(miner, 0), head.generation if head else 0) + 1 for miner, head in heads.items()}
+        await mark_generations(settings, begun)
         pattern = f"{glob_safe(settings.names.prefix)}{{{MARKET}*}}:checkpoint"
         for key in [key async for key in client.scan_iter(match=pattern)]:
             await client.delete(key)
-        return {miner: await sink.new_generation(miner) for miner in await sink.miners()}
+        return {miner: await sink.new_generation(miner, generation) for miner, generation in begun.items()}
+
+
+async def mark_generations(settings: Settings, generations: Mapping[str, int]) -> None:
+    """Tell topic `checkpoints` first, so that a Redis lost right after does not bring the old generation back."""
+    from streams.connect import kafka_connection
+    from streams.copies import generation_mark
+    from streams.log import TopicProducer
+
+    producer = TopicProducer(kafka_connection(settings), settings.names.topic("checkpoints"))
+    await producer.start()
+    try:
+        for miner, generation in generations.items():
+            key, headers = generation_mark(miner, generation)
+            await producer.append(b"", key=key, headers=headers)
+    finally:
+        await producer.stop()

@@ -48,7 +48,9 @@ def replay(
     path: HistoryPath = None,
     *,
     miners: Miners = None,
-    policy: Annotated[str | None, typer.Option(help="Policy that decides: breakeven or band.")] = None,
+    policy: Annotated[
+        str | None, typer.Option(help="Policy that decides; wary_plan, rolling_plan, band or breakeven.")
+    ] = None,
     parts: Annotated[int, typer.Option(min=1, max=1_000, help="Split the miners over so many workers.")] = 1,
     kafka: Annotated[
         bool, typer.Option("--kafka", help="Through a broker, workers and Redis, in topics of its own.")

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from streams.errors import LogChangedError
+from streams.log.closing import close_consumer
 from streams.log.connection import REQUEST_TIMEOUT_MS, BrokerError, Connection, as_connection, broker_errors, probe
 from streams.log.topics import RAW, require_topic
 from streams.wire import MAX_MESSAGE_BYTES, NO_OFFSET, Names, RawRecord
@@ -66,7 +67,7 @@ class RawReader:
             try:
                 await consumer.start()
             except BaseException:
-                await consumer.stop()
+                await close_consumer(consumer)
                 raise
         self._consumer = consumer
         consumer.assign([self._partition])
@@ -77,13 +78,8 @@ class RawReader:
         consumer, self._consumer = self._consumer, None
         if consumer is None:
             return
-        closing = asyncio.create_task(consumer.stop())
-        await asyncio.wait([closing])
-        if closing.cancelled():  # by the library itself, where a failed fetch was pausing (measured): it stops half-way
-            await consumer._client.close()  # noqa: SLF001 - what was left
-        else:
-            with broker_errors(self.connection, f"close the reader of {self.topic}"):
-                closing.result()
+        with broker_errors(self.connection, f"close the reader of {self.topic}"):
+            await close_consumer(consumer)
 
     async def __aenter__(self) -> Self:
         """Start at the log's first offset."""

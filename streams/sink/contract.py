@@ -66,8 +66,10 @@ class Sink(Protocol):
         """The newest checkpoint: the offset it was taken after, and its bytes."""
         ...
 
-    async def new_generation(self, miner: str) -> int:
+    async def new_generation(self, miner: str, least: int = 1) -> int:
         """Set the old stream aside, drop the checkpoint, and let numbering begin at 1 again; the new generation.
+
+        It is the next one after the head's, but at ``least`` this one: a Redis that lost all does not know the last.
 
         The old stream keeps its entries under ``<its key>:g<old generation>``. Two calls at the same time make one
         generation between them.

@@ -126,13 +126,14 @@ class MemorySink:
         """The newest checkpoint."""
         return self.record(miner).checkpoint
 
-    async def new_generation(self, miner: str) -> int:
+    async def new_generation(self, miner: str, least: int = 1) -> int:
         """Set the old stream aside, drop the checkpoint, number from 1 again."""
         wrong = miner_flaw(miner)
         if wrong:
             raise ValueError(wrong)
         old = self.record(miner)
         last = old.head.generation if old.head else 0
+        new = max(last + 1, least)
         set_aside = dict(old.set_aside)
         if old.entries is not None:
             if last in set_aside:
@@ -142,9 +143,9 @@ class MemorySink:
                 )
             set_aside[last] = old.entries
         self.records[miner] = replace(
-            old, head=fresh_head(miner, last + 1), entries=None, checkpoint=None, set_aside=set_aside
+            old, head=fresh_head(miner, new), entries=None, checkpoint=None, set_aside=set_aside
         )
-        return last + 1
+        return new
 
     async def refill(self, miner: str, entries: Sequence[Entry], head: Head | None = None) -> bool:
         """Fill a lost stream from a copy; see the contract."""

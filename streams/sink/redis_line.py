@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import ResponseError
 
 Word = str | bytes | int
@@ -57,6 +58,27 @@ class Line:
         connection, self._connection = self._connection, None
         await connection.disconnect(nowait=True)
         await self._pool.release(connection)
+
+
+class ClusterLine:
+    """The same calls through a cluster's client, which knows whose keys lie on which node. One after the other."""
+
+    def __init__(self, client: RedisCluster) -> None:
+        self._client = client
+
+    async def ask(self, commands: Sequence[Sequence[Word]]) -> list[Any]:
+        """Send commands in order; their answers, a refusal as the ``ResponseError`` it is.
+
+        Raises:
+            redis.exceptions.RedisError: a node is away; some commands may have been carried out.
+        """
+        return [await self._answer(command) for command in commands]
+
+    async def _answer(self, command: Sequence[Word]) -> object:
+        try:
+            return await self._client.execute_command(*command)
+        except ResponseError as refusal:
+            return refusal
 
 
 def packed(commands: Sequence[Sequence[Word]]) -> bytes:

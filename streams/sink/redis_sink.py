@@ -9,12 +9,13 @@ from typing import Any, cast
 
 import orjson
 from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import ResponseError
 
 from streams.errors import DivergedError, WorldError
 from streams.sink.redis_answers import behind_a_lost_call, deed, entry_of, function_lost, head_of, malformed, reply_of
 from streams.sink.redis_errors import redis_errors
-from streams.sink.redis_line import Line
+from streams.sink.redis_line import ClusterLine, Line
 from streams.sink.refilling import refill_arguments, refilled
 from streams.sink.wellformed import first_break, flaw, miner_flaw
 from streams.wire import MARKET, Entry, Head, Names, SinkBatch, SinkReply, genesis_chain
@@ -33,14 +34,14 @@ def library() -> tuple[str, str]:
 
 
 class RedisSink:
-    """A ``Sink`` on one Redis. Nothing is connected before the first call."""
+    """A ``Sink`` on one Redis or on a cluster. Nothing is connected before the first call."""
 
-    def __init__(self, client: Redis, names: Names) -> None:
-        settings = client.get_connection_kwargs()  # type: ignore[no-untyped-call]  # redis-py leaves it so
+    def __init__(self, client: Redis | RedisCluster, names: Names) -> None:
+        settings = cast("Any", client).get_connection_kwargs()  # redis-py leaves it untyped
         if settings.get("decode_responses"):
             raise ValueError("RedisSink needs a client with decode_responses=False: entries are exact bytes")
-        self._client = client
-        self._line = Line(client)
+        self._client = cast("Redis", client)  # the calls made here are the same
+        self._line = ClusterLine(client) if isinstance(client, RedisCluster) else Line(client)
         self._names = names
         self._source, self._version = library()
 
@@ -147,22 +148,23 @@ class RedisSink:
             raise WorldError(f"{key} holds no checkpoint of ours ({len(value)} bytes); delete it to start without one")
         return int(digits), blob
 
-    async def new_generation(self, miner: str) -> int:
+    async def new_generation(self, miner: str, least: int = 1) -> int:
         """Set the old stream aside, drop the checkpoint, number from 1 again."""
         wrong = miner_flaw(miner)
         if wrong:
             raise ValueError(wrong)
         head = await self.head(miner)
         old = head.generation if head else 0
+        new = max(old + 1, least)
         stream = self._names.key(miner, "signals")
         keys = [self._names.key(miner, "head"), stream, f"{stream}:g{old}", self._names.key(miner, "checkpoint")]
-        arguments = [old if head else "", old + 1, genesis_chain(miner, old + 1)]
-        answer = await self._call("generation", keys, arguments, action=f"begin generation {old + 1} of {miner}")
+        arguments = [old if head else "", new, genesis_chain(miner, new)]
+        answer = await self._call("generation", keys, arguments, action=f"begin generation {new} of {miner}")
         if answer[0] == b"TAKEN":
             raise WorldError(f"cannot set {stream} aside: {keys[2]} is there already; rename or delete that one first")
-        if answer[0] == b"CHANGED" and answer[1] != b"%d" % (old + 1):
+        if answer[0] == b"CHANGED" and answer[1] != b"%d" % new:
             raise WorldError(f"the head of {miner} went from generation {old} to {answer[1].decode()} meanwhile")
-        return old + 1  # CHANGED to just this one: made at the same moment, or by our own call whose reply was lost
+        return new  # CHANGED to just this one: made at the same moment, or by our own call whose reply was lost
 
     async def refill(self, miner: str, entries: Sequence[Entry], head: Head | None = None) -> bool:
         """Fill a lost stream from a copy; see the contract."""

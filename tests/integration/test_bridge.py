@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from streams.bridge import Bridge, held_entries
 from streams.cli.rebuild import begin_generations
+from streams.copies import copies_of
 from streams.log import Connection
 from streams.process import Process
-from streams.wire import Entry
-from tests.support.stage import WAIT_S, Stage, worker
+from streams.wire import Entry, Names
+from tests.support.real_kafka import RealKafka
+from tests.support.stage import WAIT_S, Stage, until, worker
 from tests.support.story import opening, steps
 
 
@@ -110,3 +114,53 @@ async def test_a_chain_that_is_broken_stops_the_bridge_loudly_and_not_the_proces
         assert "entry 3 does not carry on the chain" in str(process.health.facts["bridge"])
         assert process.ending is None
         assert await held(stage) in ({}, {"ladder": (1, 2)})
+
+
+@pytest.mark.guarantee("G1")
+async def test_a_bridge_that_was_thought_dead_and_wakes_up_does_no_harm(stage: Stage) -> None:
+    await publish(stage, 0, 2)
+    with stage.service("agents") as zombie:
+        zombie.wait_ready()
+        first = (await stage.stored())["ladder"]
+        await copies(stage, first[-1].seq)
+        zombie.freeze()
+        more = await publish(stage, 2, 3)
+        with stage.service("agents") as other:
+            await copies(stage, more[-1].seq)
+            zombie.thaw()
+            last = await publish(stage, 5, 3)
+            await copies(stage, last[-1].seq)
+            other.kill()
+        latest = await publish(stage, 8, 2)
+        found = await copies(stage, latest[-1].seq)
+    assert {seq: json for _, seq, json in found} == {entry.seq: entry.json for entry in latest}
+    taken = (await copies_of(Connection(bootstrap=stage.bootstrap), stage.names))["ladder"]
+    assert (taken.entries, taken.broken) == (latest, "")
+
+
+@pytest.mark.guarantee("G1")
+@pytest.mark.parametrize("lost", ["its last copy", "everything"])
+async def test_a_topic_that_lost_its_end_gets_what_it_lacks_again(
+    own_real_kafka: RealKafka, redis_url: str, run_names: Names, tmp_path: Path, compiled: None, lost: str
+) -> None:
+    del compiled
+    stage = Stage(own_real_kafka.bootstrap, redis_url, run_names, tmp_path)
+    entries = await publish(stage, 0, 4)
+    connection = Connection(bootstrap=stage.bootstrap)
+    async with bridge(stage):
+        await copies(stage, entries[-1].seq)
+        own_real_kafka.kill()
+        segment = own_real_kafka.folder / "data" / f"{stage.names.topic('signals')}-0" / f"{0:020}.log"
+        os.truncate(segment, segment.stat().st_size - 10 if lost == "its last copy" else 0)
+        own_real_kafka.start()
+        assert (await held(stage)).get("ladder", (1, 0))[1] < entries[-1].seq
+
+        async def whole() -> bool:
+            copy = (await copies_of(connection, stage.names)).get("ladder")
+            return copy is not None and copy.entries == entries
+
+        await until(whole)
+    more = await publish(stage, 4, 2)
+    async with bridge(stage):
+        await copies(stage, more[-1].seq)
+    assert (await copies_of(connection, stage.names))["ladder"].entries == more

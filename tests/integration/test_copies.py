@@ -47,6 +47,12 @@ def test_a_copy_written_twice_counts_once_and_a_hole_is_named() -> None:
     assert (broken.seq, broken.broken) == (1, "after entry 1 comes entry 3")
 
 
+def test_entries_that_come_behind_later_ones_mend_the_hole() -> None:
+    assert copy_of(*ENTRIES[3:], *ENTRIES).entries == ENTRIES
+    mended = copy_of(*ENTRIES[:2], *ENTRIES[3:], *ENTRIES[2:])
+    assert (mended.entries, mended.broken) == (ENTRIES, "")
+
+
 def test_the_newest_set_that_counts_no_more_than_the_copies_is_taken() -> None:
     older = set_of(1, checkpoint("_market", 12), checkpoint("mara", 12, 1))
     newer = set_of(2, checkpoint("_market", 20), checkpoint("mara", 20, 5))

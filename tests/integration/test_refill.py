@@ -3,54 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
-from streams.bridge import Bridge
-from streams.compilation import code_hash
-from streams.copies import sets_of
-from streams.keeper import Keeper
-from streams.log import Connection, TopicProducer
-from streams.process import Process
-from streams.settings import Agents
-from tests.support.stage import WAIT_S, Stage, until, worker
+from streams.log import TopicProducer
+from tests.support.copier import copier, until_copied
+from tests.support.stage import WAIT_S, Stage, worker
 from tests.support.story import START_US, STEP_US, epoch_start, offline, opening, steps, tick
 from tests.support.wholeness import erase_keys, kept_keys, restore_keys
 
 OLD = "old-code"
-
-
-@asynccontextmanager
-async def copier(stage: Stage) -> AsyncIterator[Bridge]:
-    """Bridge and keeper in this process, cut off at the end of the block."""
-    await stage.make_topics()
-    settings = stage.settings.model_copy(update={"agents": Agents(checkpoint_every_s=1.0)})
-    process = Process(settings, "agents")
-    bridge = Bridge(process)
-    tasks = [asyncio.create_task(bridge.run()), asyncio.create_task(Keeper(process, bridge).run())]
-    try:
-        yield bridge
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def until_copied(stage: Stage, bridge: Bridge) -> None:
-    """Wait until topic `signals` holds the stream and topic `checkpoints` a set of this code."""
-    seq = (await stage.stored())["ladder"][-1].seq
-    connection = Connection(bootstrap=stage.bootstrap)
-
-    async def copied() -> bool:
-        if bridge.copied.get("ladder", (0, 0))[1] < seq:
-            return False
-        sets = await sets_of(connection, stage.names)
-        return any({kept.code_hash for kept in each.checkpoints.values()} == {code_hash()} for each in sets)
-
-    await until(copied)
 
 
 @pytest.mark.guarantee("G1")

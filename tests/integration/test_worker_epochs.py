@@ -10,6 +10,7 @@ from streams.compilation import code_hash
 from streams.fleetfile import encode_miner, read_miners
 from streams.part import Part
 from streams.process import Process
+from tests.support.copier import copier
 from tests.support.stage import WAIT_S, Stage, worker
 from tests.support.story import EXAMPLES, START_US, STEP_US, epoch_start, offline, opening, steps, tick
 
@@ -47,7 +48,7 @@ async def test_the_epochs_own_code_goes_on_where_the_old_code_stopped(stage: Sta
     async with worker(stage) as new:
         await until_standby(new)
         assert stage.head_offset() == -1
-        async with worker(stage, code=OLD) as old:
+        async with copier(stage), worker(stage, code=OLD) as old:
             await until_standby(old)
             assert "epoch 2" in old.health.state
             await stage.until_head(last[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.compilation import code_hash
 from streams.embedded import EmbeddedRedis
-from streams.wire import Names
+from streams.wire import Names, envelope
 from tests.support.stage import WAIT_S, Stage, worker
 from tests.support.story import START_US, STEP_US, offline, opening, prices, steps, tick
 
@@ -160,3 +161,43 @@ async def test_a_stream_that_differs_stops_the_worker_with_70_and_is_not_overwri
         assert process.said.count(f"version {code_hash()}") == 2
     with stage.redis() as client:
         assert client.xrange(stream) == before
+
+
+@pytest.mark.guarantee("G1")
+async def test_a_replica_that_rounds_otherwise_is_refused_at_its_first_other_bit_and_named(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.append([*opening(), *steps(0, 3)])
+    with stage.service("worker", CHANGEOVER_INSTANCE="honest") as honest:
+        honest.wait_ready()
+        await stage.until_all_is_published()
+        before = await stage.stored()
+        with stage.redis() as client:
+            client.delete(stage.names.key("_market", "checkpoint"))  # so that the replica computes all of it
+        monkeypatch.setattr("streams.stream.envelope", rounded)
+        async with worker(stage) as altered:
+            async with asyncio.timeout(WAIT_S):
+                await altered.ended()
+        monkeypatch.undo()
+        assert altered.ending is not None
+        assert altered.ending.code == 70
+        assert altered.ending.line.startswith("DIVERGED: ladder: entry ")
+        assert f"this worker is version {code_hash()}" in altered.ending.line
+        replies = {
+            sample.labels["status"]: sample.value
+            for family in altered.health.registry.collect()
+            for sample in family.samples
+            if sample.name == "changeover_worker_sink_replies_total"
+        }
+        assert replies["DIVERGED"] == 1
+        assert replies.get("OK", 0) == 0
+        assert await stage.stored() == before
+        await stage.append(steps(3, 2), "test-2")
+        await stage.until_all_is_published()
+        assert honest.code is None
+    assert await stage.stored() == offline(await stage.log())
+
+
+def rounded(content: bytes, **more: Any) -> bytes:
+    """What a replica would publish whose numbers lose their last digit."""
+    return envelope(re.sub(rb"(\.\d{6,})\d(?=[,}\]])", rb"\1", content), **more)

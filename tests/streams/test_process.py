@@ -48,6 +48,15 @@ async def test_an_error_in_a_task_ends_the_process_by_whose_fault_it_was(
     assert (ending.code, ending.line) == (code, line)
 
 
+async def test_a_cancellation_that_nobody_asked_for_ends_the_process(tmp_path: Path) -> None:
+    async def cancelled(_: Process) -> None:
+        raise asyncio.CancelledError  # as a client library may let out of its own closing
+
+    ending = await run(tmp_path, cancelled)
+    assert ending.code == 1
+    assert "work was cancelled from within" in ending.line
+
+
 async def test_an_error_in_a_group_of_tasks_is_told_as_itself(tmp_path: Path) -> None:
     async def fail() -> None:
         raise WorldError("no broker")

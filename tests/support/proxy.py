@@ -1,17 +1,34 @@
-"""A TCP proxy on loopback that stands between a client and Redis: it cuts, delays, stalls, and spoils hints."""
+"""A TCP proxy on loopback that stands before Redis or Kafka: it cuts, delays, stalls, spoils hints, traps requests."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import re
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Literal
 
 CHUNK = 65_536
 LENGTH = re.compile(rb"\$(\d+)\r\n")
 HINT = re.compile(rb"[*>]3\r\n\$7\r\nmessage\r\n\$(\d+)\r\n")
+
+
+@dataclass(eq=False)
+class Trap:
+    """Springs at a request: before it reaches the server, before its answer comes back, or behind the answer."""
+
+    at: Callable[[bytes], bool]
+    moment: Literal["before", "between", "after"]
+    spring: Callable[[], None]
+    sprung: threading.Event = field(default_factory=threading.Event)
+
+    def snap(self) -> None:
+        """Spring."""
+        self.spring()
+        self.sprung.set()
 
 
 @dataclass(eq=False)
@@ -21,6 +38,7 @@ class Link:
     writers: tuple[asyncio.StreamWriter, asyncio.StreamWriter]
     subscribed: bool = False
     held: bytes = b""
+    trapped: Trap | None = None
 
     def cut(self) -> None:
         """End it without a word, as a lost network would."""
@@ -30,7 +48,7 @@ class Link:
 
 @dataclass
 class Proxy:
-    """Forwards to a port of this machine. ``open``: whether new connections are let in."""
+    """Forwards to a port of this machine. ``shut``: whether new connections are turned away."""
 
     target: int
     port: int = 0
@@ -38,6 +56,8 @@ class Proxy:
     delay_s: float = 0.0
     spoil_hints: bool = False
     drop_hints: bool = False
+    shut: bool = False
+    trap: Trap | None = None
     stalled: asyncio.Event = field(default_factory=asyncio.Event)
     links: set[Link] = field(default_factory=set)
     cuts: int = 0
@@ -62,6 +82,9 @@ class Proxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
+        if self.shut:
+            writer.transport.abort()
+            return
         try:
             server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self.target)
         except OSError:
@@ -85,13 +108,24 @@ class Proxy:
     async def _up(self, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await self._read(reader):
             link.subscribed = link.subscribed or b"SUBSCRIBE" in data
+            if self.trap is not None and self.trap.at(data):
+                link.trapped, self.trap = self.trap, None
+                if link.trapped.moment == "before":
+                    link.trapped.snap()
+                    return
             writer.write(data)
             await writer.drain()
 
     async def _down(self, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await self._read(reader):
+            if link.trapped is not None and link.trapped.moment == "between":
+                link.trapped.snap()
+                return
             writer.write(self._spoilt(link, data) if link.subscribed else data)
             await writer.drain()
+            if link.trapped is not None:
+                link.trapped.snap()
+                return
 
     async def _read(self, reader: asyncio.StreamReader) -> bytes:
         with suppress(OSError):

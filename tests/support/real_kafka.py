@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 from streams.embedded.broker import Broker, answers_metadata
@@ -28,9 +29,9 @@ node.id=1
 controller.quorum.voters=1@{host}:{controller}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=BROKER
-listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
-listeners=BROKER://{host}:{port},CONTROLLER://{host}:{controller}
-advertised.listeners=BROKER://{host}:{port}
+listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}
+listeners=BROKER://{host}:{port},CONTROLLER://{host}:{controller}{listeners}
+advertised.listeners=BROKER://{host}:{port}{advertised}
 log.dirs={folder}/data
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
@@ -97,11 +98,16 @@ def copy_jars(target: Path) -> None:
 
 
 class RealKafka(Broker):
-    """One KRaft node on free loopback ports. After a kill or a stop, start() brings it back with its log."""
+    """One KRaft node on free loopback ports. After a kill or a stop, start() brings it back with its log.
+
+    ``ways``: listeners of names of their own, each with the port that it listens on and the one it tells its clients:
+    there a proxy may stand before it.
+    """
 
     capabilities = Capabilities(idempotent=True, long_poll=True)
 
-    def __init__(self) -> None:
+    def __init__(self, ways: Mapping[str, tuple[int, int]] | None = None) -> None:
+        self.ways = dict(ways or {})
         self.folder = Path(tempfile.mkdtemp(prefix="changeover-kafka-"))
         self.port = free_port()
         self._controller = free_port()
@@ -125,8 +131,17 @@ class RealKafka(Broker):
         return self.folder / "server.properties"
 
     def _format(self) -> None:
+        ways = self.ways.items()
         self._properties.write_text(
-            PROPERTIES.format(host=LOOPBACK, port=self.port, controller=self._controller, folder=self.folder)
+            PROPERTIES.format(
+                host=LOOPBACK,
+                port=self.port,
+                controller=self._controller,
+                folder=self.folder,
+                protocols="".join(f",{name.upper()}:PLAINTEXT" for name in self.ways),
+                listeners="".join(f",{name.upper()}://{LOOPBACK}:{port}" for name, (port, _) in ways),
+                advertised="".join(f",{name.upper()}://{LOOPBACK}:{told}" for name, (_, told) in ways),
+            )
         )
         # An id that begins with "-" would read as an option.
         cluster = base64.b64encode(uuid.uuid4().bytes, altchars=b"xy").decode().rstrip("=")

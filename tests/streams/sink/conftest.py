@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -49,12 +50,28 @@ def redis_store(client: redis.asyncio.Redis, run_names: Names) -> RedisStore:
     return RedisStore(client, run_names)
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(scope="session")
+def system_redis_url() -> Iterator[str]:
+    """URL of a server of the system's own Redis (Debian's is 7.0), beside the suite's Valkey."""
+    if shutil.which("redis-server") is None:
+        pytest.skip("redis-server: the system has none on PATH; install Redis 7 or newer")
+    with EmbeddedRedis(binary="redis-server") as server:
+        yield server.url
+
+
+@pytest_asyncio.fixture
+async def system_store(system_redis_url: str, run_names: Names) -> AsyncIterator[RedisStore]:
+    """The sink on the system's Redis."""
+    async with redis.asyncio.Redis.from_url(system_redis_url) as connected:
+        yield RedisStore(connected, run_names)
+
+
+@pytest.fixture(params=["memory", "redis_store", "system_store"])
 def store(request: pytest.FixtureRequest) -> Store:
-    """Each sink in turn, under the same tests."""
+    """Each sink in turn, under the same tests: in memory, on the suite's server, on the system's."""
     if request.param == "memory":
         return MemoryStore()
-    kept: Store = request.getfixturevalue("redis_store")
+    kept: Store = request.getfixturevalue(request.param)
     return kept
 
 
