@@ -44,9 +44,7 @@ class Question:
     @property
     def missing(self) -> dict[str, list[str]]:
         """Series each miner needs that the history does not have: their loads are degraded, never guessed."""
-        there = self.history.counts.series
-        gaps = {miner.key: [name for name in needed_series(miner) if name not in there] for miner in self.fleet}
-        return {miner: names for miner, names in gaps.items() if names}
+        return missing_series(self.history, self.fleet)
 
     def log(self) -> Iterator[RawRecord]:
         """The log a replay reads, with its offsets."""
@@ -73,6 +71,13 @@ class Answer:
     def digest(self) -> str:
         """Digest of the run: content of every signal in the order (log position, miner, site, load)."""
         return digest_of(in_digest_order(self.entries))
+
+
+def missing_series(history: History, fleet: Sequence[Miner]) -> dict[str, list[str]]:
+    """Series that each miner needs and a history does not have, of those miners that lack any."""
+    there = history.counts.series
+    gaps = {miner.key: [name for name in needed_series(miner) if name not in there] for miner in fleet}
+    return {miner: names for miner, names in gaps.items() if names}
 
 
 def fleet_for_replay(path: Path, mapping: Mapping[str, str], day: date | None) -> tuple[Miner, ...]:

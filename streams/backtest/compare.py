@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from models import policies
 from models.fleet import Miner
-from models.hypothetical import needed_series
 from models.records import DecidingConfig
 from streams.backtest.lagged import lagged, lagged_groups
 from streams.backtest.market import Ints, Market
@@ -19,7 +18,7 @@ from streams.backtest.trial import Trial, initial_modes, modes_of
 from streams.errors import SettingsError
 from streams.history import History
 from streams.history.window_file import utc_text
-from streams.replay import Answer
+from streams.replay import Answer, missing_series
 
 NAMES = (*policies.NAMES, *RULES)
 """What may be compared: policies, then baselines."""
@@ -43,9 +42,7 @@ class Ask:
     @property
     def missing(self) -> dict[str, list[str]]:
         """Series each miner needs that the history does not have."""
-        there = self.history.counts.series
-        gaps = {miner.key: [name for name in needed_series(miner) if name not in there] for miner in self.fleet}
-        return {miner: names for miner, names in gaps.items() if names}
+        return missing_series(self.history, self.fleet)
 
 
 @dataclass(frozen=True, slots=True)
