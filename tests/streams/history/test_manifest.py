@@ -100,7 +100,10 @@ FILE = '[[file]]\npath = "window.csv.gz"\nimporter = "window"\n'
         ("[[file]]\nimporter = 'window'", r"join\.toml: file 1 path: missing key; allowed are path, importer, series"),
         (FILE + "serie = []", r"join\.toml: file 1 serie: unknown key; allowed are path, importer, series, options"),
         (FILE + "[more]", r"join\.toml: more: unknown key; allowed are file, constants"),
-        (FILE.replace('"window"\n', '"windows"\n'), "file 1: importer 'windows' is not one of window, recording"),
+        (
+            FILE.replace('"window"\n', '"windows"\n'),
+            "file 1: importer 'windows' is not one of window, ercot-day-ahead, ",
+        ),
         (FILE + "series = ['power:x']", r"file 1: series 'power:x' is not one of btc:usd, network:btc, gpu:H100-SXM"),
         (FILE + "options = { lag = 1 }", r"file 1: options lag: unknown key; allowed are power_lag_s, btc_lag_s"),
         (FILE + "options = { power_lag_s = -1 }", r"file 1: options power_lag_s: .* greater than or equal to 0"),

@@ -113,11 +113,15 @@ def test_an_importer_out_of_receipt_order_is_our_fault_and_said_so() -> None:
 def test_every_importer_is_registered_under_its_name_and_knows_no_others_file() -> None:
     first_lines = {
         "window": ",".join(COLUMNS).encode() + b"\n",
+        "ercot-day-ahead": b"Delivery Date,Hour Ending,Repeated Hour Flag,Settlement Point,Settlement Point Price\n",
+        "ercot-real-time": b",HB_SOUTH_DAM,dew_point_temperature_S,temperature_S,HB_SOUTH_RTM,SOC,Net_Power_MW\n",
+        "btc-candles": b"timestamp,open,high,low,close,volume\n",
+        "difficulty": b"epoch,start_height,difficulty,start_time_utc_approx,method\n",
         "recording": b'{"changeover_recording":1}\n',
     }
     assert IMPORTERS.keys() == first_lines.keys(), "each importer has a line here that the others must not know"
     for name, importer in IMPORTERS.items():
         assert importer.name == name
         assert not importer.recognises(b"")
-        assert not importer.recognises(b"timestamp,open,high,low,close,volume\n")
+        assert not importer.recognises(b"timestamp,open,high,low,close\n")
         assert [other for other, line in first_lines.items() if importer.recognises(line)] == [name]
