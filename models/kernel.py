@@ -214,7 +214,7 @@ def settle(state: State) -> int:
     if marked > 0:
         for number in range(len(state.sites)):
             if state.dirty[number] > 0:
-                replan = 1 if state.dirty[number] == REPLAN else 0
+                replan = 1 if state.dirty[number] == REPLAN and not awaits_print(state, number) else 0
                 state.dirty[number] = 0
                 count = evaluate(state, number, count, replan)
     return count

@@ -112,7 +112,7 @@ def _question(
     from streams.shipped import shipped
 
     day = fleet_as_of.date() if fleet_as_of else None
-    fleet = fleet_for_replay(miners or shipped("examples"), _mapping(node_map), day)
+    fleet = fleet_for_replay(miners or shipped("examples"), read_mapping(node_map), day)
     config = replace(settings.deciding, policy=_known_policy(policy)) if policy else settings.deciding
     return Question(open_history(path), fleet, config, code_hash())
 
@@ -143,7 +143,8 @@ def _answer(question: Question, settings: Settings, file: Path | None, *, parts:
     return offline(question, parts)
 
 
-def _mapping(pairs: list[str]) -> dict[str, str]:
+def read_mapping(pairs: list[str]) -> dict[str, str]:
+    """Pairs of ``--map`` as a mapping. Raises SettingsError for one that is not written NODE=SERIES."""
     mapping = {}
     for pair in pairs:
         node, equals, series = pair.partition("=")
