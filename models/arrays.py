@@ -28,6 +28,10 @@ CONFIRMED_WORDS = ("unconfirmed", "done", "refused")
 AWAITED, USABLE, UNUSABLE = 0, 1, 2  # states of a view's input, as last published
 
 NEVER = np.iinfo(np.int64).max
+
+# Given to large compiled functions instead of bare figures, for each of which another copy would be compiled.
+NONE: int = np.int64(0)  # type: ignore[assignment]  # to whoever calls it is a whole number
+ONE: int = np.int64(1)  # type: ignore[assignment]  # the same
 LONG_AGO = -(2**62)
 
 SERIES = np.dtype(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.arrays import CLOCKS, INPUTS, LOADS, LONG_AGO, SERIES, SITES, UNUSABLE
+from models.arrays import CLOCKS, INPUTS, LOADS, LONG_AGO, SERIES, SITES, UNUSABLE, Array
 from models.layout import Layout
 from models.margins import hashprice_of, value_usd_per_hour
 from models.price_memory import MEMORIES
@@ -131,7 +131,7 @@ def pack(engine: Engine) -> bytes:
         state.seen[places],
         *_pack_memories(state, places),
         *parts,
-        state.sites,
+        _without_names(state.sites),
         state.loads,
         inputs,
         last_views,
@@ -154,6 +154,13 @@ def _pack_memories(state: State, places: list[int]) -> list[np.ndarray]:
 def _remembered(state: State, places: list[int]) -> list[int]:
     """Numbers of the memories of these series, in their order."""
     return [int(number) for number in state.series["memory"][places] if number >= 0]
+
+
+def _without_names(sites: Array) -> Array:
+    """Sites without the number of their curve, which depends on the order of names."""
+    kept = sites.copy()
+    kept["day_ahead"] = 0
+    return kept
 
 
 def _has_slots(state: State, number: int) -> bool:
@@ -234,7 +241,9 @@ def unpack(engine: Engine, blob: bytes) -> None:
     state.clocks[:] = reader.take(CLOCKS, (1,))
     state.heard[heard] = reader.take(state.heard, (len(heard),))
     _unpack_series(engine, reader, places)
+    curves = state.sites["day_ahead"].copy()
     state.sites[:] = reader.take(SITES, state.sites.shape)
+    state.sites["day_ahead"] = curves
     state.loads[:] = reader.take(LOADS, state.loads.shape)
     state.inputs["state"] = reader.take(INPUTS["state"], state.inputs.shape)
     state.last_views[:] = reader.take(state.last_views, state.last_views.shape)

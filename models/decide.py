@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from models import choice, policies
-from models.arrays import HOLD, LOCKED, NO_ORDER, OFF, POOL, RUN
-from models.jit import jit
+from models.arrays import HOLD, LOCKED, NO_ORDER, NONE, OFF, ONE, POOL, RUN
+from models.jit import jit, jit_apart
 from models.margins import draw_mw, hashprice_of, margin_usd_per_mwh
 from models.plan import mode_of
 from models.planning import (
@@ -174,7 +174,7 @@ def spare_dwelling(state: State, number: int, view: np.ndarray, first: int, room
                 state.modes[RULE, item] = DWELL
 
 
-@jit
+@jit_apart
 def plan_all(
     state: State, number: int, view: np.ndarray, first: int, served: int, room_mw: float, replan: int
 ) -> float:
@@ -189,7 +189,7 @@ def plan_all(
     steps, without, reference = forecast(state, number, view, first)
     if served == 0:
         note_plan(state, number, steps, without, reference)
-    usd_per_ph_day, count = hashprice_of(view, first), 0
+    usd_per_ph_day, count = hashprice_of(view, first), NONE
     alone = is_alone(state, number)
     for item in range(start, end):
         load, rule = state.loads[item], state.modes[RULE, item]
@@ -199,7 +199,7 @@ def plan_all(
             if served == 0:
                 load["plan_usd"], load["placed"] = abs(advantage), 1
         elif not alone and rule in (ECONOMIC, DWELL):
-            gather(state, number, count, item, 1 if rule == DWELL else 0, view, first, usd_per_ph_day, steps)
+            gather(state, number, count, item, ONE if rule == DWELL else NONE, view, first, usd_per_ph_day, steps)
             room_mw += draw_mw(load, view, first) if rule == DWELL and load["mode"] == 1 else 0.0
             count += 1
     if count == 0:
@@ -226,7 +226,7 @@ def decide(state: State, number: int, view: np.ndarray, first: int, served: int,
     forced = 0
     if room_mw < 0.0 and served == 0:
         forced = 1
-        room_mw = site["mw_cap"] + CAP_SLACK * site["mw_cap"] - lock_all(state, number, view, first, 1)
+        room_mw = site["mw_cap"] + CAP_SLACK * site["mw_cap"] - lock_all(state, number, view, first, ONE)
         if room_mw < 0.0:
             room_mw = shed_orders(state, number, view, first, room_mw)
     if forced == 0 and policies.is_plan(int(state.policy[0])):
@@ -276,7 +276,7 @@ def is_alone(state: State, number: int) -> bool:
 def mode_alone(state: State, item: int, view: np.ndarray, first: int) -> int:
     """What :func:`decide` wants of one load of a site whose loads never compete, its dwell served."""
     load = state.loads[item]
-    rule = lock(load, state.clocks[0]["log_time_us"], 1)
+    rule = lock(load, state.clocks[0]["log_time_us"], ONE)
     if rule != ECONOMIC:
         return fixed_mode(load, rule)
     if policies.is_plan(int(state.policy[0])):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.arrays import BTC_GROUP, GROUPS, NETWORK_GROUP, POWER_GROUP, RATE_GROUP, REWARD, USABLE
+from models.arrays import BTC_GROUP, GROUPS, NETWORK_GROUP, NONE, ONE, POWER_GROUP, RATE_GROUP, REWARD, USABLE
 from models.decide import BEFORE, WANTED, decide, is_alone, mode_alone
 from models.jit import jit
 from models.margins import hashprice_of, value_usd_per_hour
@@ -63,7 +63,7 @@ def shares(
     weights = (1.0 / 5.0, 1.0 / 20.0, 1.0 / 30.0, 1.0 / 20.0, 1.0 / 5.0)  # |S|! (4-|S|)! / 5!
     for mask in range(1 << GROUP_COUNT):
         blend(state, number, item, mask, trial)
-        gains[mask] = gain_usd_per_hour(state, number, item, coupled, trial, 0)
+        gains[mask] = gain_usd_per_hour(state, number, item, coupled, trial, NONE)
     for group in range(GROUP_COUNT):
         phi[group] = 0.0
         for mask in range(1 << GROUP_COUNT):
@@ -93,8 +93,8 @@ def flips(state: State, number: int, item: int, alone: bool, trial: np.ndarray) 
     ``alone``: the load competes with none, so the rest of its site need not be asked.
     """
     if alone:
-        return mode_alone(state, item, trial, 0) != state.loads[item]["mode"]
-    decide(state, number, trial, 0, 1, 1)
+        return mode_alone(state, item, trial, NONE) != state.loads[item]["mode"]
+    decide(state, number, trial, NONE, ONE, ONE)
     return state.modes[WANTED, item] != state.loads[item]["mode"]
 
 

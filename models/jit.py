@@ -13,7 +13,9 @@ from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 import numba
 
-NO_REFERENCE_COUNTS: dict[str, Any] = {"_nrt": False}  # an option that numba's own types leave out
+# Options that numba's own types leave out. No compiled function here allocates, so none needs reference counts. None is
+# called from C: the wrapper for that, with the state's forty arrays, took three quarters of the compiler's time.
+LEAN: dict[str, Any] = {"_nrt": False, "no_cfunc_wrapper": True}
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -50,9 +52,6 @@ def jit_apart(function: Callable[P, R_co]) -> Jitted[P, R_co]:
 
 def compiled_with(function: Callable[P, R_co], *, forceinline: bool) -> Jitted[P, R_co]:
     """A function under the options that all compiled code here shares."""
-    # No compiled function here allocates, so none needs reference counts (_nrt): counting them on every call took more
-    # time than the arithmetic. Inlining for the same reason: the state is a tuple of some twenty arrays.
-    compiled = numba.njit(
-        cache=True, fastmath=False, error_model="numpy", forceinline=forceinline, **NO_REFERENCE_COUNTS
-    )(function)
+    # Counting references, and handing the state's arrays over at every call, would take more time than the arithmetic.
+    compiled = numba.njit(cache=True, fastmath=False, error_model="numpy", forceinline=forceinline, **LEAN)(function)
     return cast("Jitted[P, R_co]", compiled)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.jit import jit
+from models.jit import jit_apart
 
 MOST_LOADS = 12
 MASKS = 1 << MOST_LOADS
@@ -22,7 +22,7 @@ UNLIMITED_MW = np.inf
 VALUE, GAIN, DRAW = 0, 1, 2
 
 
-@jit
+@jit_apart
 def sum_by_mask(table: np.ndarray, row: int, per_load: np.ndarray, step: int, count: int) -> None:
     """Write the sum over each mask's loads of ``per_load[load, step]`` into ``table[row]``, in the order of loads.
 
@@ -39,7 +39,7 @@ def sum_by_mask(table: np.ndarray, row: int, per_load: np.ndarray, step: int, co
             table[row, size + mask] = table[row, mask] + each
 
 
-@jit
+@jit_apart
 def pass_switches(table: np.ndarray, stop_usd: np.ndarray, start_usd: np.ndarray, count: int) -> None:
     """Turn the worth of being in each set into the worth of coming from it, free to change to any other [USD].
 
@@ -58,7 +58,7 @@ def pass_switches(table: np.ndarray, stop_usd: np.ndarray, start_usd: np.ndarray
                 table[VALUE, mask + size] = max(on, off - stop)
 
 
-@jit
+@jit_apart
 def draws_change(draw_mw: np.ndarray, step: int, count: int) -> bool:
     """Whether a load draws otherwise in the next step."""
     for load in range(count):
@@ -67,7 +67,7 @@ def draws_change(draw_mw: np.ndarray, step: int, count: int) -> bool:
     return False
 
 
-@jit
+@jit_apart
 def pass_step(
     table: np.ndarray, gain_usd: np.ndarray, draw_mw: np.ndarray, step: int, steps: int, count: int, room_mw: float
 ) -> None:
@@ -83,7 +83,7 @@ def pass_step(
         table[VALUE, mask] = worth if table[DRAW, mask] <= room_mw else UNREACHABLE
 
 
-@jit
+@jit_apart
 def switch_usd(mask: int, modes: np.ndarray, stop_usd: np.ndarray, start_usd: np.ndarray, count: int) -> float:
     """Cost of going from the present modes to a set [USD]; a mode of -1 is free to be either."""
     cost = 0.0
@@ -96,7 +96,7 @@ def switch_usd(mask: int, modes: np.ndarray, stop_usd: np.ndarray, start_usd: np
     return cost
 
 
-@jit
+@jit_apart
 def worth_of_set_usd(
     table: np.ndarray, mask: int, modes: np.ndarray, stop_usd: np.ndarray, start_usd: np.ndarray, count: int
 ) -> float:
@@ -104,7 +104,7 @@ def worth_of_set_usd(
     return table[VALUE, mask] - switch_usd(mask, modes, stop_usd, start_usd, count)
 
 
-@jit
+@jit_apart
 def present_mask(modes: np.ndarray, count: int) -> int:
     """The set that runs now."""
     mask = 0
@@ -114,7 +114,7 @@ def present_mask(modes: np.ndarray, count: int) -> int:
     return mask
 
 
-@jit
+@jit_apart
 def keeps_locks(mask: int, modes: np.ndarray, locked: np.ndarray, count: int) -> bool:
     """Whether a set leaves every locked load in its mode."""
     for load in range(count):
@@ -123,7 +123,7 @@ def keeps_locks(mask: int, modes: np.ndarray, locked: np.ndarray, count: int) ->
     return True
 
 
-@jit
+@jit_apart
 def best_first_set(
     table: np.ndarray,
     modes: np.ndarray,
@@ -152,7 +152,7 @@ def best_first_set(
     return best
 
 
-@jit
+@jit_apart
 def plan_jointly(
     gain_usd: np.ndarray,
     draw_mw: np.ndarray,
@@ -192,7 +192,7 @@ def plan_jointly(
     return worth, table[VALUE, present_mask(modes, count)]
 
 
-@jit
+@jit_apart
 def best_unlocked(table: np.ndarray, modes: np.ndarray, stop_usd: np.ndarray, start_usd: np.ndarray, count: int) -> int:
     """The best set that fits whatever is locked: what is locked draws more than the room."""
     best, most = 0, UNREACHABLE

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from models import policies
-from models.arrays import AWAITED, NEVER, NO_ORDER, PLAIN, UNCONFIRMED, UNUSABLE, USABLE, VIEW_FIXED
+from models.arrays import AWAITED, NEVER, NO_ORDER, NONE, PLAIN, UNCONFIRMED, UNUSABLE, USABLE, VIEW_FIXED
 from models.decide import BEFORE, RULE, WANTED, decide
 from models.gate import agree
 from models.jit import jit
@@ -190,7 +190,7 @@ def evaluate(state: State, number: int, count: int, replan: int) -> int:
         replan = 1
     if count > before or turned == LOST or is_unplanned(state, number):
         replan = 1
-    site["gap_usd_per_hour"] = decide(state, number, state.views, site["first_input"], 0, replan)
+    site["gap_usd_per_hour"] = decide(state, number, state.views, site["first_input"], NONE, replan)
     count = switch_loads(state, number, count)
     site["wake_us"] = next_wake(state, number)
     state.clocks[0]["next_wake_us"] = min(state.clocks[0]["next_wake_us"], site["wake_us"])
@@ -201,7 +201,7 @@ def evaluate(state: State, number: int, count: int, replan: int) -> int:
 def settle(state: State) -> int:
     """What a tick does once log time has moved. Returns the count of events."""
     clocks = state.clocks[0]
-    count = 0
+    count = NONE
     marked = age_market(state)
     if clocks["log_time_us"] >= clocks["next_wake_us"]:
         clocks["next_wake_us"] = NEVER
@@ -214,7 +214,7 @@ def settle(state: State) -> int:
     if marked > 0:
         for number in range(len(state.sites)):
             if state.dirty[number] > 0:
-                replan = 1 if state.dirty[number] == REPLAN else 0
+                replan = 1 if state.dirty[number] == REPLAN and not awaits_print(state, number) else 0
                 state.dirty[number] = 0
                 count = evaluate(state, number, count, replan)
     return count
@@ -243,7 +243,7 @@ def observe(state: State, row: np.void) -> int:
         return 0
     if changed == AHEAD and not policies.is_plan(int(state.policy[0])):
         return 0
-    count, replan = 0, state.series[number]["plans"]
+    count, replan = NONE, state.series[number]["plans"]
     for place in range(state.dep_start[number], state.dep_start[number + 1]):
         count = evaluate(state, state.dep_site[place], count, replan)
     return count

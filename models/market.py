@@ -128,17 +128,10 @@ def accept_value(state: State, row: np.void) -> int:
 def note_price(state: State, series: np.void, row: np.void, restated: bool) -> None:
     """Keep a real-time price of power for plans."""
     length_us = row["end_us"] - row["event_us"]
-    if series["memory"] >= 0 and length_us > 0:
-        learn(
-            state.memories,
-            state.memory_slots,
-            state.memory_prices,
-            series["memory"],
-            row["event_us"],
-            length_us,
-            row["value"],
-            restated,
-        )
+    number = series["memory"]
+    if number >= 0 and length_us > 0:
+        rings = state.memories, state.memory_slots, state.memory_prices
+        learn(*rings, number, row["event_us"], length_us, row["value"], restated)
 
 
 @jit

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.jit import jit
+from models.jit import jit, jit_apart
 
 ON, OFF = 1, 0
 FREE = -1  # no mode yet: the first costs nothing and owes no dwell
@@ -56,7 +56,7 @@ def stay_on(work: np.ndarray, steps: int, step: int, stay: int) -> float:
     return worth
 
 
-@jit
+@jit_apart
 def solve(
     work: np.ndarray, steps: int, stop_usd_per_mw: float, start_usd_per_mw: float, min_on_steps: int, min_off_steps: int
 ) -> None:
@@ -75,7 +75,7 @@ def solve(
         work[WORTH_OFF, step] = max(off, start)
 
 
-@jit
+@jit_apart
 def advantage_usd_per_mw(
     work: np.ndarray,
     steps: int,

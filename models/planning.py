@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from models.arrays import CURVE_SLOTS, NEVER, VIEW_FIXED
-from models.jit import jit
+from models.jit import jit, jit_apart
 from models.joint_plan import UNLIMITED_MW
 from models.margins import draw_mw, margin_usd_per_mwh
 from models.plan import FREE, MARGIN, advantage_usd_per_mw, dwell_steps
@@ -76,13 +76,13 @@ def is_unplanned(state: State, number: int) -> bool:
     return own and site["planned_us"] < state.clocks[0]["log_time_us"] // step_us * step_us
 
 
-@jit
+@jit_apart
 def fill_curve(state: State, series: int, first_slot: int, step_us: int) -> None:
     """Write a curve's prices from an interval on into the scratch path, nan where it is not published.
 
     Where two of its intervals hold a step the one that began later counts.
     """
-    number = state.series[series]["curve"]
+    number = state.series[series]["curve"] if series >= 0 else -1
     for step in range(STEPS + 1):
         state.path[CURVE, step], state.path[BEGAN, step] = math.nan, 0.0
     for place in range(CURVE_SLOTS if number >= 0 else 0):
@@ -95,7 +95,7 @@ def fill_curve(state: State, series: int, first_slot: int, step_us: int) -> None
                 state.path[CURVE, step] = slot["value"]
 
 
-@jit
+@jit_apart
 def forecast(state: State, number: int, view: np.ndarray, first: int) -> tuple[int, int, float]:
     """Write the prices a site's plan counts with into the scratch path.
 
@@ -138,7 +138,7 @@ def forecast(state: State, number: int, view: np.ndarray, first: int) -> tuple[i
     return steps, without, reference_at(state.path[CURVE], first_slot, slot, state.memories[memory]["median"])
 
 
-@jit
+@jit_apart
 def curve_alone(
     state: State, number: int, slot: int, steps: int, step_us: int, now_usd_per_mwh: float
 ) -> tuple[int, int, float]:
@@ -180,7 +180,7 @@ def mode_before(state: State, load: np.void) -> int:
     return FREE if state.policy[FREE_START] == 1.0 and load["placed"] == 0 else load["mode"]
 
 
-@jit
+@jit_apart
 def plan_load(
     state: State, number: int, item: int, view: np.ndarray, first: int, usd_per_ph_day: float, steps: int
 ) -> float:
@@ -200,7 +200,7 @@ def plan_load(
     )
 
 
-@jit
+@jit_apart
 def gather(
     state: State, number: int, count: int, item: int, locked: int, view: np.ndarray, first: int, usd: float, steps: int
 ) -> None:
@@ -222,7 +222,7 @@ def gather(
     state.plan_modes[MIN_OFF, count] = dwell_steps(load["min_off_us"], step_us)
 
 
-@jit
+@jit_apart
 def plan_together(state: State, count: int, steps: int, room_mw: float) -> tuple[float, float]:
     """Plan the loads gathered. Returns (worth over changing nothing, how far from the best it may lie) [USD]."""
     _, gain, gap = plan_site(
@@ -249,7 +249,7 @@ def plan_together(state: State, count: int, steps: int, room_mw: float) -> tuple
     return gain, gap
 
 
-@jit
+@jit_apart
 def note_plan(state: State, number: int, steps: int, without: int, reference_usd_per_mwh: float) -> None:
     """Remember for which interval a site was planned, and on what."""
     site = state.sites[number]

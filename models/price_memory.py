@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from models.arrays import Array, Floats, Ints
-from models.jit import jit
+from models.jit import jit, jit_apart
 from models.records import DAY_US
 
 DAYS_REMEMBERED = 14
@@ -77,7 +77,7 @@ def remember(
     memory["newest"] = max(memory["newest"], slot)
 
 
-@jit
+@jit_apart
 def learn(
     memories: np.ndarray,
     slots: np.ndarray,
@@ -111,7 +111,7 @@ def price_at(memories: np.ndarray, slots: np.ndarray, prices: np.ndarray, number
     return prices[number, place] if slots[number, place] == slot else math.nan
 
 
-@jit
+@jit_apart
 def renew_median(
     memories: np.ndarray, slots: np.ndarray, prices: np.ndarray, number: int, day: int, work: np.ndarray
 ) -> int:
@@ -136,7 +136,7 @@ def renew_median(
     return 1
 
 
-@jit
+@jit_apart
 def median_of(values: np.ndarray, count: int) -> float:
     """Median of the first ``count`` values, the mean of the middle two where their number is even; reorders them.
 
@@ -152,7 +152,7 @@ def median_of(values: np.ndarray, count: int) -> float:
     return (lower + upper) / 2.0
 
 
-@jit
+@jit_apart
 def nth_smallest(values: np.ndarray, count: int, rank: int) -> float:
     """The value with ``rank`` smaller ones among the first ``count``; afterwards those before it are not larger.
 

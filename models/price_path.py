@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from models.jit import jit
+from models.jit import jit, jit_apart
 from models.price_memory import NO_SLOT, price_at
 
 QUARTER_HOUR_US = 900_000_000
@@ -32,7 +32,7 @@ KEEP = 0.3
 COMPLETE, NO_MEDIAN, NO_DAY_AHEAD, NO_PRICE = 0, 1, 2, 4
 
 
-@jit
+@jit_apart
 def decay_per_step(decay_per_quarter_hour: float, step_us: int) -> float:
     """Decay over one interval of ``step_us`` that gives ``decay_per_quarter_hour`` over 15 minutes.
 
@@ -113,7 +113,7 @@ def deviation_usd_per_mwh(
     return deviation + keep * (before - deviation)
 
 
-@jit
+@jit_apart
 def build_path(
     path: np.ndarray,
     steps: int,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.jit import jit
+from models.jit import jit_apart
 
 TURNS = 60
 PATIENCE = 5  # turns without a better bound before the step is halved
@@ -22,7 +22,7 @@ PRICE, USED = 0, 1
 NOW, ORDER, FIRST, HELD = 0, 1, 2, 3
 
 
-@jit
+@jit_apart
 def plan_at_prices(
     gain_usd: np.ndarray,
     draw_mw: np.ndarray,
@@ -43,7 +43,7 @@ def plan_at_prices(
         worth[ENTER_ON, load, step], worth[ENTER_OFF, load, step] = on, off
 
 
-@jit
+@jit_apart
 def runs_at_prices(
     gain: float, price_usd: float, mode: int, stop_usd: float, start_usd: float, on_next: float, off_next: float
 ) -> float:
@@ -57,7 +57,7 @@ def runs_at_prices(
     return run - rest
 
 
-@jit
+@jit_apart
 def bound_at_prices(
     gain_usd: np.ndarray,
     draw_mw: np.ndarray,
@@ -97,7 +97,7 @@ def bound_at_prices(
     return bound
 
 
-@jit
+@jit_apart
 def rank_step(density: np.ndarray, order: np.ndarray, count: int) -> None:
     """Sort loads by density, best first; equal ones keep their order."""
     for load in range(count):
@@ -108,7 +108,7 @@ def rank_step(density: np.ndarray, order: np.ndarray, count: int) -> None:
         order[ORDER, at] = load
 
 
-@jit
+@jit_apart
 def fit_plan(
     gain_usd: np.ndarray,
     draw_mw: np.ndarray,
@@ -160,7 +160,7 @@ def fit_plan(
     return total
 
 
-@jit
+@jit_apart
 def move_prices(by_step: np.ndarray, steps: int, room_mw: float, apart_usd: float, share: float) -> None:
     """Raise the price of MW that are asked for twice, lower that of MW left over, never below nothing."""
     length = 0.0
@@ -175,7 +175,7 @@ def move_prices(by_step: np.ndarray, steps: int, room_mw: float, apart_usd: floa
         by_step[PRICE, step] = max(by_step[PRICE, step] + share * apart_usd / length * over, 0.0)
 
 
-@jit
+@jit_apart
 def hold_now(
     gain_usd: np.ndarray,
     draw_mw: np.ndarray,
@@ -198,7 +198,7 @@ def hold_now(
     return value if keeps_modes(order[FIRST], modes, count) else -np.inf
 
 
-@jit
+@jit_apart
 def keeps_modes(wanted: np.ndarray, modes: np.ndarray, count: int) -> bool:
     """Whether nothing changes; a load without a mode yet stands."""
     for load in range(count):
@@ -207,7 +207,7 @@ def keeps_modes(wanted: np.ndarray, modes: np.ndarray, count: int) -> bool:
     return True
 
 
-@jit
+@jit_apart
 def plan_priced(
     gain_usd: np.ndarray,
     draw_mw: np.ndarray,

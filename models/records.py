@@ -235,7 +235,7 @@ class DecidingConfig:
     ``free_start``: the first plan of a load chooses its mode at no cost, as a backtest is scored.
     """
 
-    policy: str = "band"
+    policy: str = "wary_plan"
     dead_band_usd_per_mwh: float = 1.0
     amortise_hours: float = 4.0
     btc_price_limit_s: int = 60

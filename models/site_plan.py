@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.jit import jit
+from models.jit import jit_apart
 from models.joint_plan import MOST_LOADS, UNLIMITED_MW, plan_jointly
 from models.plan import MARGIN, advantage_usd_per_mw, mode_of
 from models.priced_cap import plan_priced
@@ -17,7 +17,7 @@ from models.priced_cap import plan_priced
 ALONE, JOINT, PRICED = 0, 1, 2
 
 
-@jit
+@jit_apart
 def cap_binds(draw_mw: np.ndarray, count: int, steps: int, room_mw: float) -> bool:
     """Whether the loads together could draw more than the room in some step."""
     for step in range(steps):
@@ -29,7 +29,7 @@ def cap_binds(draw_mw: np.ndarray, count: int, steps: int, room_mw: float) -> bo
     return False
 
 
-@jit
+@jit_apart
 def way_of(draw_mw: np.ndarray, count: int, steps: int, room_mw: float, ramp_mw: float) -> int:
     """How a site's loads are planned: ALONE, JOINT or PRICED."""
     if ramp_mw == UNLIMITED_MW and not cap_binds(draw_mw, count, steps, room_mw):
@@ -37,7 +37,7 @@ def way_of(draw_mw: np.ndarray, count: int, steps: int, room_mw: float, ramp_mw:
     return JOINT if count <= MOST_LOADS else PRICED
 
 
-@jit
+@jit_apart
 def plan_alone(
     gain_usd: np.ndarray,
     stop_usd: np.ndarray,
@@ -69,7 +69,7 @@ def plan_alone(
     return total
 
 
-@jit
+@jit_apart
 def plan_site(
     gain_usd: np.ndarray,
     draw_mw: np.ndarray,

@@ -220,9 +220,11 @@ def plan_arrays(layout: Layout) -> dict[str, Any]:
     """Scratch space of plans: for one load alone, and for the largest site whose loads may compete for its cap."""
     largest = 1
     for site in layout.sites:
-        mine = layout.loads[site["first_load"] : site["first_load"] + site["loads"]]
-        if mine["mw"].sum() > site["mw_cap"]:
-            largest = max(largest, len(mine))
+        total_mw = 0.0
+        for item in range(site["first_load"], site["first_load"] + site["loads"]):
+            total_mw += layout.loads[item]["mw"]
+        if total_mw > site["mw_cap"]:
+            largest = max(largest, int(site["loads"]))
     return {
         "path": np.zeros((3, STEPS + 1)),
         "plan_work": np.zeros((3, STEPS + 1)),

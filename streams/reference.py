@@ -27,7 +27,7 @@ from streams.wire import Names
 ASYNCAPI_NOTE = "# Made from the code: python -m streams.reference docs/reference\n"
 
 DECIDING = {
-    "policy": "Which policy decides: `breakeven` or `band`.",
+    "policy": "Which policy decides: `wary_plan`, `rolling_plan`, `band` or `breakeven`.",
     "dead_band_usd_per_mwh": "Half width of the band in which `band` stays as it is [USD/MWh].",
     "amortise_hours": "Hours over which `band` spreads a switching cost [h].",
     "btc_price_limit_s": "How long past its due time a bitcoin price may be used [s].",
@@ -47,6 +47,7 @@ DECIDING = {
     "warm_up_s": "How long after a fleet change a series that never printed is awaited [s].",
     "checkpoint_every_s": "Log time between checkpoints [s].",
     "site_every_s": "Log time between published valuations of a site [s].",
+    "free_start": "Whether a load's first plan chooses its mode at no cost, as a backtest is scored.",
     "skip_offsets": "Records of the log that are passed over, by offset.",
 }
 

@@ -16,6 +16,7 @@ import orjson
 from models.fleet import Miner
 from models.hypothetical import as_of, mapped, needed_series
 from models.records import DecidingConfig
+from models.rows import Rows
 from models.signals import digest_of
 from streams.errors import HaltedError, SettingsError
 from streams.fleetfile import read_miners
@@ -43,9 +44,7 @@ class Question:
     @property
     def missing(self) -> dict[str, list[str]]:
         """Series each miner needs that the history does not have: their loads are degraded, never guessed."""
-        there = self.history.counts.series
-        gaps = {miner.key: [name for name in needed_series(miner) if name not in there] for miner in self.fleet}
-        return {miner: names for miner, names in gaps.items() if names}
+        return missing_series(self.history, self.fleet)
 
     def log(self) -> Iterator[RawRecord]:
         """The log a replay reads, with its offsets."""
@@ -72,6 +71,13 @@ class Answer:
     def digest(self) -> str:
         """Digest of the run: content of every signal in the order (log position, miner, site, load)."""
         return digest_of(in_digest_order(self.entries))
+
+
+def missing_series(history: History, fleet: Sequence[Miner]) -> dict[str, list[str]]:
+    """Series that each miner needs and a history does not have, of those miners that lack any."""
+    there = history.counts.series
+    gaps = {miner.key: [name for name in needed_series(miner) if name not in there] for miner in fleet}
+    return {miner: names for miner, names in gaps.items() if names}
 
 
 def fleet_for_replay(path: Path, mapping: Mapping[str, str], day: date | None) -> tuple[Miner, ...]:
@@ -160,10 +166,17 @@ def _by_rows(question: Question, pipeline: Pipeline, chunk: int) -> Iterator[Ste
         yield from in_chunks(islice(question.log(), begun, None), pipeline, chunk)
         return
     yield opened
+    yield from rows_in_chunks(rows, pipeline, chunk)
+
+
+def rows_in_chunks(rows: Rows, pipeline: Pipeline, chunk: int = CHUNK) -> Iterator[Step]:
+    """What a pipeline makes of rows of a log that follow its last record, a chunk of records at a time."""
     positions = rows["position"]
-    for first in range(begun, int(positions[-1]) + 1, chunk):
+    first = pipeline.offset + 1
+    while len(rows) and first <= int(positions[-1]):
         start, end = np.searchsorted(positions, (first, first + chunk))
         yield pipeline.process_rows(rows[start:end], int(positions[end - 1]))
+        first += chunk
 
 
 async def _delivered(pipeline: Pipeline, steps: Iterable[Step]) -> Answer:

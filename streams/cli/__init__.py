@@ -13,7 +13,22 @@ from typing import Annotated
 
 import typer
 
-from streams.cli import ack, archive, check, command, epoch, feeds, fleet, rebuild, replay, security, services, tail, up
+from streams.cli import (
+    ack,
+    archive,
+    backtest,
+    check,
+    command,
+    epoch,
+    feeds,
+    fleet,
+    rebuild,
+    replay,
+    security,
+    services,
+    tail,
+    up,
+)
 from streams.cli import compile as compile_command
 from streams.cli.output import print_error, print_text
 from streams.errors import ChangeoverError
@@ -22,6 +37,7 @@ from streams.exit_codes import DONE, INTERRUPTED, USAGE, WORLD_FAILED, exit_code
 GROUPS = (
     up,
     replay,
+    backtest,
     tail,
     command,
     ack,

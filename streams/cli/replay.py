@@ -48,7 +48,9 @@ def replay(
     path: HistoryPath = None,
     *,
     miners: Miners = None,
-    policy: Annotated[str | None, typer.Option(help="Policy that decides: breakeven or band.")] = None,
+    policy: Annotated[
+        str | None, typer.Option(help="Policy that decides; wary_plan, rolling_plan, band or breakeven.")
+    ] = None,
     parts: Annotated[int, typer.Option(min=1, max=1_000, help="Split the miners over so many workers.")] = 1,
     kafka: Annotated[
         bool, typer.Option("--kafka", help="Through a broker, workers and Redis, in topics of its own.")
@@ -110,7 +112,7 @@ def _question(
     from streams.shipped import shipped
 
     day = fleet_as_of.date() if fleet_as_of else None
-    fleet = fleet_for_replay(miners or shipped("examples"), _mapping(node_map), day)
+    fleet = fleet_for_replay(miners or shipped("examples"), read_mapping(node_map), day)
     config = replace(settings.deciding, policy=_known_policy(policy)) if policy else settings.deciding
     return Question(open_history(path), fleet, config, code_hash())
 
@@ -141,7 +143,8 @@ def _answer(question: Question, settings: Settings, file: Path | None, *, parts:
     return offline(question, parts)
 
 
-def _mapping(pairs: list[str]) -> dict[str, str]:
+def read_mapping(pairs: list[str]) -> dict[str, str]:
+    """Pairs of ``--map`` as a mapping. Raises SettingsError for one that is not written NODE=SERIES."""
     mapping = {}
     for pair in pairs:
         node, equals, series = pair.partition("=")

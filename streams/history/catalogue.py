@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from streams.errors import SettingsError
+from streams.history.btc_candles import BtcCandlesImporter
 from streams.history.contract import Imported, Importer
+from streams.history.difficulty import DifficultyImporter
+from streams.history.ercot_day_ahead import ErcotDayAheadImporter
+from streams.history.ercot_real_time import ErcotRealTimeImporter
 from streams.history.files import first_line
 from streams.history.joined import History, join
 from streams.history.manifest import JoinedFile, constants, hypothetical, read_manifest
@@ -17,7 +21,17 @@ from streams.history.window import WindowImporter
 SAMPLE = "sample"
 FOLDER_MANIFEST = "manifest.toml"
 
-IMPORTERS: dict[str, Importer] = {importer.name: importer for importer in (WindowImporter(), RecordingImporter())}
+IMPORTERS: dict[str, Importer] = {
+    importer.name: importer
+    for importer in (
+        WindowImporter(),
+        ErcotDayAheadImporter(),
+        ErcotRealTimeImporter(),
+        BtcCandlesImporter(),
+        DifficultyImporter(),
+        RecordingImporter(),
+    )
+}
 
 
 def open_history(path: str | Path) -> History:

@@ -16,13 +16,15 @@ from tests.support.formulas import Prices, value_usd_per_hour
 costs = st.floats(0.0, 1_000.0)
 bands = st.floats(0.0, 100.0)
 hours = st.floats(0.1, 100.0)
-each_policy = pytest.mark.parametrize("policy", policies.NAMES)
+BANDED = tuple(name for name in policies.NAMES if not policies.is_plan(code_of(name)))
+each_policy = pytest.mark.parametrize("policy", BANDED)
 
 
 def test_the_register_holds_the_policies_by_name_and_refuses_others() -> None:
-    assert policies.NAMES == ("breakeven", "band")
+    assert policies.NAMES == ("breakeven", "band", "rolling_plan", "wary_plan")
+    assert BANDED == ("breakeven", "band")
     assert len({code_of(name) for name in policies.NAMES}) == len(policies.NAMES)
-    with pytest.raises(ValueError, match="policy 'none' is not one of breakeven, band"):
+    with pytest.raises(ValueError, match="policy 'none' is not one of breakeven, band, rolling_plan, wary_plan"):
         code_of("none")
 
 
@@ -79,7 +81,7 @@ def test_the_engine_stops_below_the_lower_bound_and_starts_above_the_upper_one(p
 
 def test_the_band_holds_where_breakeven_switches() -> None:
     strike = value_usd_per_hour(tier(), Prices(0.0, 65_000.0, DIFFICULTY, 3.125 + FEES))
-    runs = {name: Run(miner(site(tier())), policy=name) for name in policies.NAMES}
+    runs = {name: Run(miner(site(tier())), policy=name) for name in BANDED}
     for run in runs.values():
         run.feed(network(), btc(65_000.0), *(power(strike + (-1) ** turn * 2.0, T0 + turn) for turn in range(10)))
     assert {name: len(run.switches()) for name, run in runs.items()} == {"breakeven": 10, "band": 0}

@@ -45,4 +45,4 @@ def test_every_option_of_every_importer_is_on_the_page_with_its_default() -> Non
 
 def test_the_page_of_options_names_no_option_that_is_gone() -> None:
     known = {name for importer in IMPORTERS.values() for name in importer.options.model_fields}
-    assert set(re.findall(r"^\| `([a-z_]+_(?:s|local|days|weeks))` \|", REFERENCE, re.MULTILINE)) == known
+    assert set(re.findall(r"^\| `([a-z_]+_(?:s|local|days|weeks|day|block))` \|", REFERENCE, re.MULTILINE)) == known
