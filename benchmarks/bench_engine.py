@@ -1,4 +1,4 @@
-"""The engine alone: observations a second and time per load, at 10, 1,000 and 100,000 loads.
+"""The engine alone: observations a second and time per load, at 10, 1,000 and 100,000 loads, by two policies.
 
 Two kinds of observation: a power price, which one site reads, and a BTC price, which every load reads. Beside them, in
 the same run, the margins of all loads as one numpy expression: what valuing alone costs without market, policy, dwell
@@ -31,14 +31,15 @@ from models.records import DecidingConfig  # noqa: E402
 from models.rows import ROW, Catalogue, Rows  # noqa: E402
 
 LOADS = (10, 1_000, 100_000)
+POLICIES = ("band", "wary_plan")
 ROUNDS = 5
 
 
-def engine_with(loads: int) -> tuple[Engine, int]:
+def engine_with(loads: int, policy: str) -> tuple[Engine, int]:
     """An engine whose loads are all valued, in sites of five tiers (two of five for ten loads)."""
     names = Catalogue()
     sites = loads // 5
-    engine = Engine(names, DecidingConfig(policy="band"))
+    engine = Engine(names, DecidingConfig(policy=policy))
     engine.apply_rows(opening_tick(names))
     engine.change_fleet(ladders(sites), 0, START_US)
     engine.apply_rows(market_rows(names, sites, 2))
@@ -51,8 +52,9 @@ def steady(engine: Engine, series: list[str], count: int, around: float, width: 
     rows["position"], rows["revision"] = np.arange(count), -1
     rows["series"] = np.resize([engine.names.series(name) for name in series], count)
     rows["value"] = around + width * np.random.default_rng(3).random(count)
-    for name in ("event_us", "receipt_us", "order", "end_us"):
+    for name in ("event_us", "receipt_us", "order"):
         rows[name] = START_US + (3 + began) * STEP_US + np.arange(count)
+    rows["end_us"] = rows["event_us"] + STEP_US
     rows["due_us"] = START_US + 1_000 * STEP_US
     return rows
 
@@ -75,9 +77,9 @@ def margins_in_numpy(loads: int) -> float:
     return seconds_of(lambda number: (50.0 + number) * 0.994 / (0.024 * joules * 1.05) - power - opex)
 
 
-def measure(loads: int) -> dict[str, float]:
-    """Figures at one number of loads."""
-    engine, sites = engine_with(loads)
+def measure(loads: int, policy: str) -> dict[str, float | str]:
+    """Figures at one number of loads. Under a plan each power price is one plan of its site's loads."""
+    engine, sites = engine_with(loads, policy)
     nodes = [power_series(number) for number in range(sites)]
     many, few = 20_000, max(5, 2_000_000 // loads // 10)
     power = [steady(engine, nodes, many, 20.0, 0.1, number) for number in range(ROUNDS + 1)]
@@ -87,6 +89,7 @@ def measure(loads: int) -> dict[str, float]:
     per_btc = seconds_of(lambda number: engine.apply_rows(btc[number])) / few
     alone = seconds_of(lambda number: [engine.apply_rows(row) for row in one[1_000 * number : 1_000 * number + 1_000]])
     return {
+        "policy": policy,
         "loads": loads,
         "power_prices_per_s": 1.0 / per_power,
         "power_price_alone_us": alone / 1_000 * 1e6,
@@ -101,18 +104,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
-    figures = [measure(loads) for loads in LOADS]
+    figures = [measure(loads, policy) for policy in POLICIES for loads in LOADS]
     if arguments.json:
         print(orjson.dumps({"engine": figures, "load_average": os.getloadavg()[0]}).decode())
         return
     print(f"engine, load average {os.getloadavg()[0]:.1f}")
-    print(f"{'loads':>8} {'power prices/s':>15} {'alone [us]':>11} {'BTC prices/s':>13} {'ns/load':>8} {'x numpy':>8}")
+    heads = ("policy", "loads", "power prices/s", "alone [us]", "BTC prices/s", "ns/load", "x numpy")
+    widths = (9, 8, 15, 11, 13, 8, 8)
+    print(" ".join(f"{head:>{width}}" for head, width in zip(heads, widths, strict=True)))
     for row in figures:
-        print(
-            f"{row['loads']:>8,.0f} {row['power_prices_per_s']:>15,.0f} {row['power_price_alone_us']:>11.1f} "
-            f"{row['btc_prices_per_s']:>13,.0f} {row['btc_price_ns_per_load']:>8.1f} "
-            f"{row['btc_price_against_numpy_margins']:>8.1f}"
-        )
+        keys = ("power_prices_per_s", "power_price_alone_us", "btc_prices_per_s", "btc_price_ns_per_load")
+        values = [f"{row[key]:,.1f}" for key in (*keys, "btc_price_against_numpy_margins")]
+        cells = [str(row["policy"]), f"{row['loads']:,}", *values]
+        print(" ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)))
 
 
 if __name__ == "__main__":

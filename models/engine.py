@@ -17,7 +17,7 @@ from models.describe import Cause, Describer, cause_of
 from models.documents import midnight_us
 from models.fleet import Load, Miner
 from models.kernel import FLEET_DUE, MARK, ORDER_ENDED, SWITCH
-from models.layout import Layout, layout_of
+from models.layout import Layout, dependencies, layout_of
 from models.records import SECOND_US, Clock, DecidingConfig, Observation
 from models.rows import Catalogue, Rows, RowTuple, clock_row, observation_row, rows_of
 from models.signals import Signal, Unconfirmed
@@ -208,6 +208,17 @@ class Engine:
         known, heard = len(self.state.series), len(self.state.heard)
         if known < len(self.names.series_names) or heard < len(self.names.source_names):
             self.state = grown(self.state, self.names, self.config)
+            self._find_curves()
+
+    def _find_curves(self) -> None:
+        """Let sites read the day-ahead curves that were named since: none has a place before its first print."""
+        sites, found = self.state.sites, False
+        for number, series in enumerate(self.layout.curves):
+            if sites[number]["day_ahead"] < 0 and self.names.find(series) >= 0:
+                sites[number]["day_ahead"], found = self.names.find(series), True
+        if found:
+            start, readers = dependencies(sites, self.state.inputs, len(self.names.series_names))
+            self.state = self.state._replace(dep_start=start, dep_site=readers)
 
     def _collect(self, count: int, cause: Cause) -> list[Signal]:
         """Content of the events just raised."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from models.arrays import BTC_GROUP, GROUPS, NETWORK_GROUP, NONE, ONE, POWER_GROUP, RATE_GROUP, REWARD, USABLE
 from models.decide import BEFORE, WANTED, decide, is_alone, mode_alone
-from models.jit import jit
+from models.jit import jit, jit_apart
 from models.margins import hashprice_of, value_usd_per_hour
 from models.state import State
 
@@ -86,7 +86,7 @@ def keep_view(state: State, number: int, item: int) -> None:
     load["shift"] = 0.0
 
 
-@jit
+@jit_apart
 def flips(state: State, number: int, item: int, alone: bool, trial: np.ndarray) -> bool:
     """Whether the policy, asked again with the view in ``trial`` and every dwell served, takes the switch back.
 

@@ -46,6 +46,7 @@ class Layout:
     """Arrays of one miner's fleet at one time, and the names behind their places."""
 
     site_keys: list[str]
+    curves: list[str]  # series of each site's day-ahead curve, which may not have been named yet
     load_keys: list[tuple[str, str]]
     documents: list[Load]
     sites: Array
@@ -114,7 +115,6 @@ def note_series(miner: Miner, names: Catalogue) -> None:
     for site in miner.site:
         for series, _, _ in view_of(site):
             names.series(series)
-        names.series(site.power.day_ahead_series)
 
 
 def layout_of(sites_owned: tuple[Site, ...], present: dict[str, list[Load]], names: Catalogue) -> Layout:
@@ -135,7 +135,7 @@ def layout_of(sites_owned: tuple[Site, ...], present: dict[str, list[Load]], nam
     for number, (site, view) in enumerate(zip(site_docs, views, strict=True)):
         first_input, first_load = input_starts[number], load_starts[number]
         row = sites[number]
-        row["day_ahead"] = names.series(site.power.day_ahead_series)
+        row["day_ahead"] = names.find(site.power.day_ahead_series)
         row["first_load"], row["loads"], row["mw_cap"] = first_load, counts[number], site.mw_cap
         row["first_input"], row["inputs"], row["acknowledge"] = first_input, len(view), site.acknowledge
         for place, (series, component, group) in enumerate(view):
@@ -157,6 +157,7 @@ def layout_of(sites_owned: tuple[Site, ...], present: dict[str, list[Load]], nam
     start, dependants = dependencies(sites, inputs, len(names.series_names))
     return Layout(
         [site.key for site in site_docs],
+        [site.power.day_ahead_series for site in site_docs],
         load_keys,
         documents,
         sites,
@@ -232,9 +233,9 @@ def dependencies(sites: Array, inputs: Array, series_count: int) -> tuple[Ints, 
             reader = readers[int(inputs[place]["series"])]
             if not reader or reader[-1] != number:
                 reader.append(number)
-        reader = readers[int(sites[number]["day_ahead"])]
-        if not reader or reader[-1] != number:
-            reader.append(number)
+        curve = int(sites[number]["day_ahead"])
+        if curve >= 0 and (not readers[curve] or readers[curve][-1] != number):
+            readers[curve].append(number)
     start = np.zeros(series_count + 1, np.int64)
     for number, reader in enumerate(readers):
         start[number + 1] = start[number] + len(reader)

@@ -82,7 +82,7 @@ def fill_curve(state: State, series: int, first_slot: int, step_us: int) -> None
 
     Where two of its intervals hold a step the one that began later counts.
     """
-    number = state.series[series]["curve"]
+    number = state.series[series]["curve"] if series >= 0 else -1
     for step in range(STEPS + 1):
         state.path[CURVE, step], state.path[BEGAN, step] = math.nan, 0.0
     for place in range(CURVE_SLOTS if number >= 0 else 0):

@@ -75,6 +75,10 @@ class Catalogue:
             _number(group_of(name), self._series, self.series_names)
         return _number(name, self._series, self.series_names)
 
+    def find(self, name: str) -> int:
+        """Number of a series that was named before, -1 if none was."""
+        return self._series.get(name, -1)
+
     def source(self, name: str) -> int:
         """Number of a source or of a producer's instance."""
         return _number(name, self._sources, self.source_names)

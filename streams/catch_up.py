@@ -9,7 +9,7 @@ import orjson
 
 from streams.checkpoint import Checkpoint
 from streams.copies import Copy, copies_of
-from streams.errors import DivergedError, WorldError
+from streams.errors import DivergedError
 from streams.log import RawReader
 from streams.part import Part
 from streams.refill import Refilled, lay_down, newest_set
@@ -27,7 +27,6 @@ async def catch_up(sink: Sink, reader: RawReader, names: Names, part: Part, mark
 
     Raises:
         DivergedError: a stream holds other entries than topic `signals`.
-        WorldError: the copies have a hole.
     """
     copies = {miner: copy for miner, copy in (await copies_of(reader.connection, names)).items() if part.carries(miner)}
     heads = {miner: head for miner in copies if (head := await sink.head(miner)) is not None}
@@ -43,8 +42,6 @@ async def catch_up(sink: Sink, reader: RawReader, names: Names, part: Part, mark
         return None
     written = {}
     for miner in behind:
-        if copies[miner].broken:
-            raise WorldError(f"{miner}: topic signals cannot fill Redis: {copies[miner].broken}")
         batches = [each async for each in batches_to(reader, heads[miner], copies[miner], found.checkpoints[miner])]
         for reply in await sink.write_many(batches):
             if reply.status not in ("OK", "DUPLICATE"):

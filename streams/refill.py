@@ -7,13 +7,13 @@ checkpoints laid down here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 
 from streams.checkpoint import Checkpoint
 from streams.copies import CheckpointSet, Copy, copies_of, generations_of, sets_of, usable_set
-from streams.errors import LogChangedError, WorldError
+from streams.errors import LogChangedError
 from streams.log import RawReader
 from streams.part import Part
 from streams.sink import Sink
@@ -24,16 +24,23 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Refilled:
-    """What was filled: entries of each miner, and the offset the engines go on behind; None: from the first record."""
+    """What was filled: entries of each miner, and the offset the engines go on behind; None: from the first record.
+
+    ``holes``: where topic `signals` lacks entries; what lies behind is computed again, as all that was never copied.
+    """
 
     entries: Mapping[str, int]
     offset: int | None
+    holes: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """In words."""
         total, miners = sum(self.entries.values()), ", ".join(sorted(self.entries))
         place = "the log's first record" if self.offset is None else f"the checkpoints at offset {self.offset}"
-        return f"Redis had lost {miners}: filled {total} entries from topic signals, going on from {place}"
+        lacking = "".join(
+            f"; {miner}: {hole} there, computed again from the first" for miner, hole in self.holes.items()
+        )
+        return f"Redis had lost {miners}: filled {total} entries from topic signals, going on from {place}{lacking}"
 
 
 async def lost_miners(sink: Sink, part: Part) -> bool:
@@ -50,7 +57,6 @@ async def refill(sink: Sink, reader: RawReader, names: Names, part: Part, market
     Raises:
         LogChangedError: the log does not reach to the last entry published.
         DivergedError: what is left in Redis is other than the copies.
-        WorldError: a copy has a hole.
     """
     if not await lost_miners(sink, part):
         return None
@@ -60,9 +66,6 @@ async def refill(sink: Sink, reader: RawReader, names: Names, part: Part, market
     copies = {miner: copy for miner, copy in copies.items() if miner not in begun}
     if not copies:
         return Refilled(dict.fromkeys(begun, 0), None) if begun else None
-    for miner, copy in copies.items():
-        if copy.broken:
-            raise WorldError(f"{miner}: topic signals cannot fill Redis: {copy.broken}; restore Redis from a copy")
     await require_log(reader, max(copy.entries[-1].offset for copy in copies.values()))
     found = None if begun else await newest_set(reader, names, market, copies)
     for miner, copy in sorted(copies.items()):
@@ -71,7 +74,8 @@ async def refill(sink: Sink, reader: RawReader, names: Names, part: Part, market
     if found is not None:
         await lay_down(sink, found, market, copies)
     offset = None if found is None else found.checkpoints[market].offset
-    return Refilled({miner: len(copy.entries) for miner, copy in copies.items()} | dict.fromkeys(begun, 0), offset)
+    filled = {miner: len(copy.entries) for miner, copy in copies.items()} | dict.fromkeys(begun, 0)
+    return Refilled(filled, offset, {miner: copy.broken for miner, copy in copies.items() if copy.broken})
 
 
 async def begin_again(sink: Sink, reader: RawReader, names: Names, part: Part, copies: Mapping[str, Copy]) -> list[str]:

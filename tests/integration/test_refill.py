@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Container
 from dataclasses import replace
 
 import pytest
@@ -134,10 +135,29 @@ async def test_a_log_that_ends_before_what_was_published_is_refused_and_nothing_
     assert await longer.stored() == {}
 
 
-async def copy_signals(source: Stage, target: Stage) -> None:
-    """Copy topic `signals` of one stage to that of another."""
+@pytest.mark.guarantee("G1")
+async def test_what_lies_behind_a_hole_of_the_copies_is_computed_again(stage: Stage) -> None:
+    await stage.append([*opening(), *steps(0, 4)])
+    async with copier(stage) as bridge, worker(stage):
+        await stage.until_all_is_published()
+        await until_copied(stage, bridge)
+    holed = replace(stage, names=replace(stage.names, run=f"{stage.names.run}b"))
+    await holed.append([(raw.feed, raw.receipt_time_us, raw.payload) for raw in await stage.log()])
+    await copy_signals(stage, holed, without={4, 5})
+    async with worker(holed) as process:
+        await holed.until_all_is_published()
+    assert process.ending is None
+    said = str(process.health.facts["refilled"])
+    assert "filled 3 entries" in said
+    assert "ladder: after entry 3 comes entry 6 there, computed again" in said
+    assert await holed.stored() == offline(await holed.log())
+
+
+async def copy_signals(source: Stage, target: Stage, without: Container[int] = ()) -> None:
+    """Copy topic `signals` of one stage to that of another, but for some entries."""
     producer = TopicProducer(target.bootstrap, target.names.topic("signals"))
     await producer.start()
     for key, headers, value in await source.topic("signals"):
-        await producer.append(value, key=key, headers=list(headers.items()))
+        if int(headers["seq"]) not in without:
+            await producer.append(value, key=key, headers=list(headers.items()))
     await producer.stop()

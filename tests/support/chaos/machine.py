@@ -203,8 +203,16 @@ class Machine:
 
     async def follow(self, offset: int) -> None:
         """Let the desk follow, from when a head has come to an offset."""
-        await self.stage.until_head(offset)
-        await self.desk.follow()
+        while True:
+            await self.stage.until_head(offset)
+            try:
+                return await self.desk.follow()
+            except WorldError:
+                if self.desk.entries:
+                    raise
+                await asyncio.sleep(
+                    0.2
+                )  # Redis lost the stream just when the desk began: there is nothing to follow yet
 
     async def until_told(self, following: asyncio.Task[None]) -> None:
         """Wait until the desk was handed the whole stream; one that found two computations has ended."""
