@@ -16,7 +16,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	&& echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test chaos soak lint format outages bench wheel lock clean
+.PHONY: help install up demo test chaos secured soak lint format outages bench wheel lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ lint: $(STAMP) ## Lint, format, types and import contracts only
 format: $(STAMP) ## Format the code and mend what lint can mend by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+secured: $(STAMP) ## Every service under its own login over TLS on real Kafka, and the page of decisions again: some 6 minutes
+	$(BIN)/python -m pytest tests/integration/test_secured_kafka.py tests/streams/backtest -m slow -n 0 $(ARGS)
 
 outages: $(STAMP) ## The desk's client through 100 restarts, 1,000 lost connections, 100 seeds of trouble: some 7 minutes
 	$(BIN)/python -m pytest tests/integration/test_client_chaos.py -m slow -n 0 $(ARGS)

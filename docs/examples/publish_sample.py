@@ -12,13 +12,17 @@ from itertools import groupby
 
 import redis.asyncio
 
-from models.records import DecidingConfig
-from streams.compilation import code_hash
-from streams.history import open_history
-from streams.replay import Question, fleet_for_replay, replay
-from streams.shipped import shipped
-from streams.sink import RedisSink
-from streams.wire import Entry, Names, SinkBatch, genesis_chain
+from streams.compilation import code_hash, prepare
+from streams.settings import load
+
+prepare(load())  # before the core is imported: it is compiled once, for all programs
+
+from models.records import DecidingConfig  # noqa: E402 behind its preparation
+from streams.history import open_history  # noqa: E402 the same
+from streams.replay import Question, fleet_for_replay, replay  # noqa: E402 the same
+from streams.shipped import shipped  # noqa: E402 the same
+from streams.sink import RedisSink  # noqa: E402 the same
+from streams.wire import Entry, Names, SinkBatch, genesis_chain  # noqa: E402 the same
 
 NAMES = Names("replay", "sample")
 

@@ -39,7 +39,7 @@ def make_ready(settings: Settings) -> bool:
 
     missing = prepare(settings)
     if missing:
-        sys.stderr.write("compiling the engine (first start only, up to a minute)\n")
+        sys.stderr.write("compiling the engine (first start only, two minutes or so)\n")
         sys.stderr.flush()
     from streams.warm_up import warm_up
 

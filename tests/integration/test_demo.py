@@ -113,7 +113,7 @@ def test_the_demo_shows_each_kind_of_switch_with_its_reason(demo: Demo) -> None:
     for each in switches(demo.stored["juniper"]) + switches(demo.stored["harbor"]):
         assert each["origin"] == "demo"
         assert each["text"]
-        assert each["why"]["groups"]
+        assert each["why"]["groups"] or each["forecast"]  # a plan may turn because other hours lie ahead
 
 
 @LINUX

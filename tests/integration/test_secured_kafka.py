@@ -31,7 +31,7 @@ from tests.support.stage import ServiceProcess
 
 LIVE = Names("live")
 USERS = [rights.name for rights in SERVICES] + ["desk", "stranger"]
-pytestmark = [pytest.mark.guarantee("G8"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.guarantee("G8"), pytest.mark.timeout(400), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

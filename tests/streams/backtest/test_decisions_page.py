@@ -11,6 +11,7 @@ from tests.support import decisions_page
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / decisions_page.NAME
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)  # every policy and baseline over the whole sample, twelve cells, and the grid of one constant
 def test_the_page_is_what_running_everything_again_gives() -> None:
     assert PAGE.read_text() == decisions_page.made(), f"write it again: {decisions_page.COMMAND}"

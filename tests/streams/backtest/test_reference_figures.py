@@ -94,6 +94,7 @@ options = { from_day = 2022-01-01, until_day = 2022-12-31 }
 """
 
 
+@pytest.mark.slow
 @pytest.mark.listed
 def test_a_site_settled_a_day_ahead_takes_nearly_all_there_is_on_the_curve_of_2022(
     history_dir: Path, tmp_path: Path
