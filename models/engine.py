@@ -195,7 +195,7 @@ class Engine:
         if self.log_time_us:
             carry.keep_loads(self.state, self.layout, layout)
             layout.sites["warm_until_us"] = self.log_time_us + self.config.warm_up_s * SECOND_US
-        self.book.lay_down(layout, self.log_time_us)
+        self.book.lay_down(layout, set(self.layout.load_keys), self.log_time_us)
         self.layout = layout
         self.state = self.state._replace(**fleet_arrays(layout))
         self.state.clocks[0]["next_wake_us"] = 0

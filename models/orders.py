@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from models.arrays import CONFIRMED_WORDS, LOCKED, NEVER, NO_ORDER, ORDERED, UNCONFIRMED, Array
+from models.arrays import CONFIRMED_WORDS, DONE, LOCKED, NEVER, NO_ORDER, ORDERED, Array
 from models.commands import Ack, Command, Order
 from models.decide import CAP_SLACK, LOCKOUT, ORDER, lock
 from models.layout import Layout
@@ -20,6 +20,7 @@ REMEMBERED_US = 7 * DAY_US  # how long a second delivery is known as one; later 
 MOST_REMEMBERED = 10_000
 
 Place = tuple[str, str]
+WHOLE = ""  # in the place of a load: a lock-out of the whole site, of loads that are yet to come too
 
 
 @dataclass(slots=True)
@@ -60,9 +61,16 @@ class Book:
         self.standing = {(site, load): Order(**order) for site, load, order in header["orders"]}
         self.answered = dict(header["answered"])
 
-    def lay_down(self, layout: Layout, log_time_us: int) -> None:
-        """Write the orders that stand into a layout's loads; those of absent loads end unsaid."""
+    def lay_down(self, layout: Layout, before: Collection[Place], log_time_us: int) -> None:
+        """Write the orders that stand into a layout's loads; those of absent loads end unsaid.
+
+        A load that was not there ``before`` comes under its site's lock-out: people are at the machines.
+        """
         present = set(layout.load_keys)
+        for site, load in layout.load_keys:
+            whole = self.standing.get((site, WHOLE))
+            if whole is not None and whole.until_us > log_time_us and (site, load) not in before:
+                self.standing.setdefault((site, load), whole)
         self.standing = {
             place: order for place, order in self.standing.items() if place in present or order.until_us > log_time_us
         }
@@ -105,6 +113,8 @@ def command(book: Book, state: State, layout: Layout, order: Command) -> Answer:
         answer.reason = beyond or _why_none(order, answer.passed_over)
         answer.loads = []
         return answer
+    if not order.load:
+        _note_whole(book, state, order)
     for item, standing in wanted:
         place = layout.load_keys[item]
         if standing is None:
@@ -115,6 +125,14 @@ def command(book: Book, state: State, layout: Layout, order: Command) -> Answer:
     answer.version = version + 1
     state.sites[number]["version"] = answer.version
     return answer
+
+
+def _note_whole(book: Book, state: State, order: Command) -> None:
+    """Keep or end the lock-out of a whole site; another order to all of its loads ends none."""
+    if order.action == "lock-out":
+        book.standing[order.site, WHOLE] = _standing(state, order, 0)
+    elif order.action == "release":
+        book.standing.pop((order.site, WHOLE), None)
 
 
 def _unfit(state: State, order: Command, number: int, version: int) -> str | None:
@@ -166,7 +184,12 @@ def _order_of(state: State, order: Command, item: int) -> Order | None:
     """The order that will stand for a load; None for a release."""
     if order.action == "release":
         return None
-    mode = int(state.loads[item]["mode"]) if order.action == "hold" else int(order.mode == "on")
+    return _standing(
+        state, order, int(state.loads[item]["mode"]) if order.action == "hold" else int(order.mode == "on")
+    )
+
+
+def _standing(state: State, order: Command, mode: int) -> Order:
     return Order(
         command=order.id,
         action=order.action,
@@ -212,7 +235,7 @@ def acknowledge(state: State, layout: Layout, ack: Ack) -> tuple[str | None, boo
     if load["decision"] == 0 or last != ack.decision:
         newest = f"the last switch of this load is {last}" if load["decision"] else "this load has not switched"
         return newest, late
-    if load["confirmed"] != UNCONFIRMED:
+    if load["confirmed"] == DONE or CONFIRMED_WORDS[int(load["confirmed"])] == ack.outcome:
         return f"it was acknowledged before as {CONFIRMED_WORDS[int(load['confirmed'])]}", late
     load["confirmed"] = CONFIRMED_WORDS.index(ack.outcome)
     return None, late

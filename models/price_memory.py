@@ -16,6 +16,7 @@ from models.records import DAY_US
 
 DAYS_REMEMBERED = 14
 DAYS_BEFORE_MEDIAN = 3
+ODD_PRINTS = 12  # of another length, in a row, before a series is taken to have changed: an hour of five minutes
 NO_DAY = -(2**62)
 NO_SLOT = -(2**62)
 
@@ -23,6 +24,7 @@ MEMORIES = np.dtype(
     [
         ("step_us", "i8"),  # length of an interval of this series
         ("cells", "i8"),  # intervals in 14 days: how much of its ring a series uses
+        ("odd", "i8"),  # how many of the last prints had another length
         ("newest", "i8"),  # number of the newest interval known: its start / step, NO_SLOT: none
         ("local_day", "i8"),  # day for which the median stands, NO_DAY: none yet
         ("median", "f8"),  # USD/MWh, nan: fewer than three days were known
@@ -88,13 +90,19 @@ def learn(
     usd_per_mwh: float,
     restated: bool,
 ) -> None:
-    """Keep a print of an interval of this length. A series that changes its length is learnt anew.
+    """Keep a print of an interval of this length. A series that changes its length for good is learnt anew.
 
     A price of an interval long past that is known already is replaced only where the source says it was ``restated``:
     a second, slower source of the same prints changes nothing.
     """
     memory = memories[number]
-    if memory["step_us"] != length_us:
+    if memory["step_us"] == length_us:
+        memory["odd"] = 0
+    else:
+        memory["odd"] += 1
+        if memory["step_us"] > 0 and memory["odd"] < ODD_PRINTS:
+            return  # a single odd print must not cost what is remembered of fourteen days
+        memory["odd"] = 0
         memory["step_us"], memory["cells"], memory["newest"] = length_us, cells_of(length_us), NO_SLOT
         for place in range(WIDEST):
             slots[number, place], prices[number, place] = NO_SLOT, math.nan

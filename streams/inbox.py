@@ -16,6 +16,7 @@ import orjson
 import redis.asyncio
 
 from models.commands import Ack
+from streams.backoff import Backoff
 from streams.connect import REDIS_AWAY, kafka_connection, open_redis, text_of
 from streams.errors import WorldError
 from streams.log import RawProducer, TopicProducer
@@ -28,6 +29,8 @@ from streams.wire import Names
 
 LOOK_S = 0.25
 """How often the inboxes are read [s]."""
+LONGEST_PAUSE_S = 10.0
+"""After a failure: the inbox is read again later and later, so that one lasting fault does not fill the log."""
 PAGE = 100
 FIELDS = frozenset(("signal", "who", "outcome", "note"))
 
@@ -91,18 +94,20 @@ class Inbox:
         await self._raw.start()
         await self._rejected.start()
         client = open_redis(self._process.settings)
+        pauses = Backoff(first_s=LOOK_S, longest_s=LONGEST_PAUSE_S)
         try:
             while True:
                 try:
                     carried = await self._carry_all(client)
                 except REDIS_AWAY as error:
-                    carried = 0
                     self._process.say(f"the inbox waits for Redis: {text_of(error)}", loud=True)
+                    await asyncio.sleep(pauses.next_s())
                 except WorldError as error:
-                    carried = 0
                     self._process.say(f"the inbox: {error}", loud=True)
-                if carried == 0:
-                    await asyncio.sleep(LOOK_S)
+                    await asyncio.sleep(pauses.next_s())
+                else:
+                    pauses.reset()
+                    await asyncio.sleep(0.0 if carried else LOOK_S)
         finally:
             await client.aclose()
             await self._rejected.stop()

@@ -205,6 +205,31 @@ def test_orders_outlive_a_snapshot_and_a_fleet_change() -> None:
         assert other.order("release", load="a")[0]["outcome"] == "accepted"
 
 
+@pytest.mark.guarantee("G7")
+def test_a_lock_out_of_a_site_covers_loads_that_come_later_until_it_is_released() -> None:
+    run = plant(tier("a"))
+    run.order("lock-out", why="people at the machines")
+    for other in (run, run.copy()):
+        other.fleet(miner(site(tier("a"), tier("new", 14.0), mw_cap=100.0)))
+        assert other.modes() == {"a": "off", "new": "off"}
+        assert other.switches()[-1]["class"] == "lock-out"
+        assert other.order("release", load="new", id="one")[0]["outcome"] == "accepted"
+        other.fleet(miner(site(tier("a"), tier("new", 14.5), mw_cap=100.0)))
+        assert other.modes() == {"a": "off", "new": "hash"}  # what was released by name stays so
+        other.order("release", id="all")
+        other.fleet(miner(site(tier("a"), tier("new", 14.5), tier("newer", 14.0), mw_cap=100.0)))
+        assert other.modes() == {"a": "hash", "new": "hash", "newer": "hash"}
+
+
+def test_what_was_refused_first_may_still_be_done() -> None:
+    run = plant(tier("a"), acknowledge=True)
+    run.feed(power(4_000.0, T0 + 1))
+    assert run.ack("south#1", "a", outcome="refused", note="breaker stuck")[0]["outcome"] == "counted"
+    assert "before as refused" in run.ack("south#1", "a", outcome="refused", note="still")[0]["reason"]
+    assert run.ack("south#1", "a")[0]["outcome"] == "counted"
+    assert run.engine.unconfirmed() == []
+
+
 def test_a_switch_is_confirmed_once_and_only_the_last_one() -> None:
     run = plant(acknowledge=True)
     (switch,) = [each for each in run.feed(power(4_000.0, T0 + 1)) if each["kind"] == "switch" and each["load"] == "a"]

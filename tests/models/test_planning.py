@@ -137,12 +137,14 @@ def test_a_restart_forgets_no_price_and_decides_the_same(policy: str) -> None:
     assert any(signal["kind"] == "switch" for signal in resumed.signals)
 
 
-def test_a_series_that_goes_to_shorter_intervals_is_learnt_anew() -> None:
+def test_a_series_that_goes_to_shorter_intervals_is_learnt_anew_but_a_single_odd_print_costs_nothing() -> None:
     run = planned()
     quarter(run, 1, 40.0)
-    at_us = T0 + 2 * QUARTER_US
-    run.feed(tick(at_us), power(50.0, at_us, end_time_us=at_us + 5 * MINUTE_US))
     memory = run.engine.state.memories[0]
+    for number in range(12):
+        assert (memory["step_us"], memory["cells"]) == (QUARTER_US, 1_344)
+        at_us = T0 + 2 * QUARTER_US + number * 5 * MINUTE_US
+        run.feed(tick(at_us), power(50.0, at_us, end_time_us=at_us + 5 * MINUTE_US))
     assert (memory["step_us"], memory["cells"]) == (5 * MINUTE_US, 4_032)
     assert run.engine.state.memory_prices[0, memory["newest"] % memory["cells"]] == 50.0
     assert run.engine.state.sites[0]["plan_steps"] == 72
